@@ -1,0 +1,49 @@
+# make demo and make test set up all that they need; the rest is for
+# those who work on menshen.
+SHELL := /bin/sh
+PY := .venv/bin/python
+export PYTHONSAFEPATH := 1
+
+.PHONY: help demo test lint types floors units pytest bench-decode requirements clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
+
+demo:  ## two gates, a broker and an office, 30 seconds (DEMO_SECONDS)
+	@firmware_tools/setup.sh run
+	@$(PY) -m agent.demo
+
+test: setup-dev lint types floors units pytest  ## everything CI asks: lint, types, floors, units, tests
+
+.PHONY: setup-dev
+setup-dev:
+	@firmware_tools/setup.sh dev
+
+lint:
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types:
+	$(PY) -m mypy
+
+floors:
+	.venv/bin/lint-imports --no-logo
+
+units:
+	systemd/verify.sh
+
+pytest:
+	$(PY) -m pytest
+
+bench-decode: setup-dev  ## the reader against its peers, over a folder of photographs
+	@$(PY) -m benchmarks.decode
+
+requirements:  ## pin again what pyproject.toml asks for (wants uv)
+	uv pip compile pyproject.toml --extra office --extra broker $(PIN) -o requirements/run.txt
+	uv pip compile pyproject.toml --extra office --extra broker --extra dev $(PIN) -c requirements/run.txt -o requirements/dev.txt
+	printf 'hatchling\neditables\n' | uv pip compile - $(PIN) -o requirements/build.txt
+
+PIN := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+clean:  ## remove the environment and everything made
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

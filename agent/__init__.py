@@ -1,0 +1,1 @@
+"""The gate agent: what runs on the Pi at each gate."""

@@ -1,0 +1,94 @@
+"""Events: the facts a gate journals, and their one line of JSON.
+
+A body is a CloudEvents 1.0 JSON object (cloudevents/spec v1.0.2, JSON format)
+on one line. It never holds a name or a whole code: pass ids only.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from agent.core.moments import Moment, iso
+
+Fact: TypeAlias = str | int | float | bool | None
+TYPE_PREFIX: Final = "menshen."
+
+
+class Kind(StrEnum):
+    """Every kind of event a gate can write; on the wire as `menshen.` + value."""
+
+    JOURNAL_OPENED = "journal.opened"
+    ADMITTED = "pass.admitted"
+    REFUSED = "pass.refused"
+    REFUSALS_CURBED = "pass.curbed"  # more worthless codes than the gate records singly
+    EXIT = "exit.pressed"
+    DOOR_OPENED = "door.opened"
+    DOOR_CLOSED = "door.closed"
+    DOOR_HELD = "door.held"
+    DOOR_FORCED = "door.forced"
+    FIRE_ON = "fire.on"
+    FIRE_OFF = "fire.off"
+    TAMPER_ON = "tamper.on"
+    TAMPER_OFF = "tamper.off"
+    LOCKDOWN_ON = "lockdown.on"
+    LOCKDOWN_OFF = "lockdown.off"
+    CAMERA_LOST = "camera.lost"
+    CAMERA_FROZEN = "camera.frozen"
+    CAMERA_BACK = "camera.back"
+    LIST_SWITCHED = "list.switched"
+    LIST_REFUSED = "list.refused"
+    LIST_STALE = "list.stale"
+    LIST_DEAD = "list.dead"
+    FAULT = "gate.fault"  # something broke that no rule foresaw; the gate goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact, before the journal has given it its place.
+
+    Args:
+        kind: what happened.
+        at: when, and how far that may be believed.
+        facts: the details, JSON scalars only.
+    """
+
+    kind: Kind
+    at: Moment
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event stands for ever: the key (gate, epoch, sequence).
+
+    Args:
+        site, gate: names, `[a-z0-9-]{1,32}`.
+        epoch: 16 hex digits, random at each start of the gate process.
+        seq: 1 for the epoch's `journal.opened`, then without gaps.
+    """
+
+    site: str
+    gate: str
+    epoch: str
+    seq: int
+
+
+def body(event: Event, place: Place) -> bytes:
+    """The event's line, without its newline, UTF-8.
+
+    Source: CloudEvents 1.0 JSON Event Format, section 2.
+    """
+    return json.dumps(
+        {
+            "specversion": "1.0",
+            "id": f"{place.epoch}/{place.seq}",
+            "source": f"/site/{place.site}/gate/{place.gate}",
+            "type": TYPE_PREFIX + event.kind,
+            "time": iso(event.at.utc),
+            "data": {"clock": str(event.at.trust), **event.facts},
+        },
+        separators=(",", ":"),
+        ensure_ascii=False,
+    ).encode()

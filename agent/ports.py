@@ -1,0 +1,147 @@
+"""What the gate needs of the world, each need as small as it can be.
+
+Drivers in `hw`, `agent.vision`, `agent.stores` and `agent.brokers` satisfy
+these by shape; the simulators are drivers too, and pass the same contract
+suites as the real ones.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.core.answers import Pattern
+from agent.core.events import Event
+from agent.core.moments import Moment
+from agent.core.notices import Notice
+from agent.core.sighting import Sighting
+
+Grey: TypeAlias = NDArray[np.uint8]
+"""(H, W) uint8 luma, 0 black to 255 white; may be strided or read-only; never modified."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture from a camera.
+
+    Args:
+        luma: (H, W) uint8, the full picture.
+        half: (H // 2, W // 2) uint8, the same picture at half size when the camera's hardware
+            scaler made one; else None and the reader makes its own.
+        taken_mono: monotonic seconds at capture.
+    """
+
+    luma: Grey
+    half: Grey | None
+    taken_mono: float
+
+
+class Camera(Protocol):
+    """A source of frames: the newest only, never a queue."""
+
+    def frames(self) -> Iterator[Frame | None]:
+        """Yield the newest frame as soon as there is one not yet yielded.
+
+        Yields None whenever about 100 ms pass without a new frame, so that the
+        caller's clock keeps ticking: a camera that is unplugged, stuck or not yet
+        found yields None and keeps trying to come back by itself; it never raises
+        for that. Ends only when the source is by nature finite (a folder, a video)
+        or after close().
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the device; safe to call twice and from another thread."""
+        ...
+
+
+class Decoder(Protocol):
+    """A reader of codes: see agent.vision.Reader."""
+
+    def read(self, frame: Frame | Grey) -> tuple[Sighting, ...]: ...
+
+
+class Outputs(Protocol):
+    """The lock, the lights and the buzzer. Making one never moves the lock."""
+
+    def unlock(self, for_s: float) -> None:
+        """Energise the lock's release for for_s seconds, then rest it.
+
+        The end does not depend on the caller: a ceiling from the board file bounds it
+        in a thread of its own, and a second call while open only moves the end.
+        """
+        ...
+
+    def hold_unlocked(self) -> None:
+        """Release until lock(): fire and free passage only."""
+        ...
+
+    def lock(self) -> None:
+        """Rest the lock at once."""
+        ...
+
+    def show(self, pattern: Pattern) -> None:
+        """Begin a pattern of light and tone within 200 ms, in place of any running one."""
+        ...
+
+    def close(self) -> None:
+        """Rest every pin and let go; safe to call twice."""
+        ...
+
+
+class Inputs(Protocol):
+    """Exit button, door contact, tamper loop, fire input, whichever the board has."""
+
+    def notices(self) -> Sequence[Notice]:
+        """Take what happened since the last call, oldest first, debounced; never blocks."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Clock(Protocol):
+    def now(self) -> Moment: ...
+
+
+class Watchdog(Protocol):
+    def pat(self) -> None:
+        """Say that the loop is alive; cheap enough for every frame."""
+        ...
+
+
+class Journal(Protocol):
+    """The gate's durable record."""
+
+    def append(self, event: Event) -> bool:
+        """Record an event, in order.
+
+        Returns:
+            True once it is durable; False when the disk did not take it within the
+            configured bound. The event is then kept in memory, marked late, and written
+            as soon as the disk allows.
+        """
+        ...
+
+
+class Broker(Protocol):
+    """A connection to an MQTT broker that comes and goes."""
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Hand over one message, QoS 1; False (nothing kept) when offline."""
+        ...
+
+    def received(self, wait_s: float) -> Sequence[tuple[str, bytes]]:
+        """Take the messages that came in since the last call, waiting up to wait_s for the first."""
+        ...
+
+    @property
+    def online(self) -> bool: ...
+
+    @property
+    def connection(self) -> int:
+        """Counts connections made, so that a caller notices a new one."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Hardware: boards, cameras, outputs, inputs and clocks, real and simulated."""

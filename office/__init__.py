@@ -1,0 +1,1 @@
+"""The site office: registry, issuing, publishing, and the feed of events."""

@@ -1,0 +1,372 @@
+"""The allowlist: what a site grants to each pass, as verified bytes.
+
+TUF signs one small `al/head`. It names sub-indexes by SHA-256, each of which
+lists the SHA-256 of up to 64 shards; a shard holds grants of 52 bytes sorted
+by pass id. Whoever holds the head can check any one shard by itself. A
+million passes lie in 4096 shards, so a change moves a shard, its sub-index
+and the head.
+
+This module knows the layout and refuses to know where bytes are stored, how
+they came, or who signed the head.
+
+    grant, 52 bytes   pass id 8 · key type (high nibble) and status (low) 1 · kind 1 · zones 1 ·
+                      schedule 1 · not before 3 (minutes since 2025-01-01) ·
+                      duration 2 (tens of minutes) · uses 1 · reserved 2 · holder's key 32
+"""
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Final
+
+from agent.core.keys import Alg, PublicKey
+from agent.core.passes import EPOCH_2025
+
+RECORD_BYTES: Final = 52
+SHARDS_PER_INDEX: Final = 64
+DIGEST_BYTES: Final = 32
+MAX_SHARD_BITS: Final = 12
+HEAD_FORMAT: Final = 1
+HEAD_TARGET: Final = "al/head"
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+
+class ListFault(ValueError):
+    """Verified bytes that are no allowlist of this version: the publisher is at fault."""
+
+
+class Status(IntEnum):
+    """Whether a grant is in force."""
+
+    LIVE = 0
+    SUSPENDED = 1
+    REVOKED = 2
+
+
+class PassKind(StrEnum):
+    """Whom a pass is for; the order is the wire form, so append only."""
+
+    RESIDENT = "resident"
+    VISITOR = "visitor"
+    STAFF = "staff"
+    COURIER = "courier"
+    CONTRACTOR = "contractor"
+
+
+_KINDS: Final = tuple(PassKind)
+_KEY_TYPES: Final[tuple[tuple[Alg, bool] | None, ...]] = (
+    None,
+    (Alg.ED25519, False),
+    (Alg.P256, False),
+    (Alg.P256, True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the list says about one pass.
+
+    Args:
+        holder: the key that signs its rotating codes; None for a pass that is only printed.
+        zones: bit n set: the head's n-th zone.
+        schedule: number of a schedule in the head; 0 is always.
+        not_before_utc, not_after_utc: seconds since 1970.
+        uses: how often it opens; 0 is without limit.
+    """
+
+    pass_id: bytes
+    kind: PassKind
+    status: Status
+    holder: PublicKey | None
+    zones: int
+    schedule: int
+    not_before_utc: int
+    not_after_utc: int
+    uses: int = 0
+
+    def to_bytes(self) -> bytes:
+        """The 52-byte record.
+
+        Raises:
+            OverflowError, ValueError: a field its place cannot hold.
+        """
+        key_type = _KEY_TYPES.index((self.holder.alg, self.holder.odd) if self.holder else None)
+        record = b"".join(
+            (
+                self.pass_id,
+                bytes((key_type << 4 | self.status, _KINDS.index(self.kind), self.zones, self.schedule)),
+                ((self.not_before_utc - EPOCH_2025) // 60).to_bytes(3),
+                (-(-(self.not_after_utc - self.not_before_utc) // 600)).to_bytes(2),
+                bytes((self.uses, 0, 0)),
+                self.holder.raw if self.holder else bytes(32),
+            )
+        )
+        if len(record) != RECORD_BYTES:
+            raise ValueError(f"found a record of {len(record)} bytes, wanted {RECORD_BYTES}")
+        return record
+
+    @classmethod
+    def from_bytes(cls, record: bytes) -> "Grant":
+        """Read a record.
+
+        Raises:
+            ListFault: a kind, status or key type of a later version.
+        """
+        key_type, status = divmod(record[8], 16)
+        try:
+            holder = _KEY_TYPES[key_type]
+            not_before = EPOCH_2025 + 60 * int.from_bytes(record[12:15])
+            return cls(
+                pass_id=record[:8],
+                kind=_KINDS[record[9]],
+                status=Status(status),
+                holder=PublicKey(holder[0], record[20:52], holder[1]) if holder else None,
+                zones=record[10],
+                schedule=record[11],
+                not_before_utc=not_before,
+                not_after_utc=not_before + 600 * int.from_bytes(record[15:17]),
+                uses=record[17],
+            )
+        except (IndexError, ValueError) as fault:
+            raise ListFault(
+                f"grant {record[:8].hex()} has a field this gate does not know: {fault}; update the gate"
+            ) from fault
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the week: days 1 (Monday) to 7, minutes of the local day, end exclusive."""
+
+    days: frozenset[int]
+    from_min: int
+    to_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The signed summary of a list.
+
+    Args:
+        number: grows with each publication.
+        issued_utc: when it was published.
+        soft_ttl_s: after this long it is stale: works, and says so.
+        zones: names; a zone's place is its bit.
+        utc_offset_min: the site's local time, for schedules.
+        schedules: number to windows.
+        issuers: key id to the key that signs static passes.
+        neighbours: other sites of the same owner and their issuers, so that a
+            code of theirs is refused as `wrong_site` and not as forged.
+        ack_keys: the office's keys for acknowledgements.
+        admit_when_dead, admit_when_clock_unknown: the kinds that the site lets in even then.
+        unlisted_static: whether a well-signed static pass opens before its grant has arrived.
+        shard_bits: the list has 2**shard_bits shards.
+        indexes: SHA-256 of each sub-index.
+    """
+
+    site: str
+    number: int
+    issued_utc: int
+    soft_ttl_s: int
+    zones: tuple[str, ...]
+    shard_bits: int
+    indexes: tuple[bytes, ...]
+    utc_offset_min: int = 0
+    schedules: Mapping[int, tuple[Window, ...]] = field(default_factory=dict)
+    issuers: Mapping[int, PublicKey] = field(default_factory=dict)
+    neighbours: Mapping[str, tuple[PublicKey, ...]] = field(default_factory=dict)
+    ack_keys: tuple[PublicKey, ...] = ()
+    admit_when_dead: frozenset[PassKind] = frozenset()
+    admit_when_clock_unknown: frozenset[PassKind] = frozenset()
+    unlisted_static: bool = False
+
+    def to_bytes(self) -> bytes:
+        """The target file, one JSON object."""
+        return json.dumps(
+            {
+                "format": HEAD_FORMAT,
+                "site": self.site,
+                "number": self.number,
+                "issued": self.issued_utc,
+                "soft_ttl_s": self.soft_ttl_s,
+                "zones": list(self.zones),
+                "utc_offset_min": self.utc_offset_min,
+                "schedules": {
+                    str(number): [[sorted(w.days), w.from_min, w.to_min] for w in windows]
+                    for number, windows in self.schedules.items()
+                },
+                "issuers": {str(key_id): str(key) for key_id, key in self.issuers.items()},
+                "neighbours": {site: [str(key) for key in keys] for site, keys in self.neighbours.items()},
+                "ack_keys": [str(key) for key in self.ack_keys],
+                "admit_when_dead": sorted(self.admit_when_dead),
+                "admit_when_clock_unknown": sorted(self.admit_when_clock_unknown),
+                "unlisted_static": self.unlisted_static,
+                "shard_bits": self.shard_bits,
+                "indexes": [digest.hex() for digest in self.indexes],
+            },
+            separators=(",", ":"),
+            sort_keys=True,
+        ).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Head":
+        """Read a head whose signatures have been checked.
+
+        Raises:
+            ListFault: not a head of this version, or one that contradicts itself.
+        """
+        try:
+            head = _read_head(json.loads(data))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+            raise ListFault(
+                f"the signed al/head is not a list head of format {HEAD_FORMAT}: "
+                f"{type(fault).__name__} {fault}; ask the office to publish again"
+            ) from fault
+        wanted = max(1, (1 << head.shard_bits) // SHARDS_PER_INDEX)
+        if not 0 <= head.shard_bits <= MAX_SHARD_BITS or len(head.indexes) != wanted:
+            raise ListFault(f"al/head names {len(head.indexes)} sub-indexes for {head.shard_bits} shard bits")
+        return head
+
+
+def _read_head(fields: dict[str, Any]) -> Head:
+    if fields["format"] != HEAD_FORMAT:
+        raise ValueError(f"found format {fields['format']!r}")
+    return Head(
+        site=str(fields["site"]),
+        number=int(fields["number"]),
+        issued_utc=int(fields["issued"]),
+        soft_ttl_s=int(fields["soft_ttl_s"]),
+        zones=tuple(map(str, fields["zones"])),
+        utc_offset_min=int(fields["utc_offset_min"]),
+        schedules={
+            int(number): tuple(Window(frozenset(days), start, end) for days, start, end in windows)
+            for number, windows in fields["schedules"].items()
+        },
+        issuers={int(key_id): PublicKey.parse(key) for key_id, key in fields["issuers"].items()},
+        neighbours={
+            site: tuple(PublicKey.parse(key) for key in keys) for site, keys in fields["neighbours"].items()
+        },
+        ack_keys=tuple(PublicKey.parse(key) for key in fields["ack_keys"]),
+        admit_when_dead=frozenset(map(PassKind, fields["admit_when_dead"])),
+        admit_when_clock_unknown=frozenset(map(PassKind, fields["admit_when_clock_unknown"])),
+        unlisted_static=bool(fields["unlisted_static"]),
+        shard_bits=int(fields["shard_bits"]),
+        indexes=tuple(map(bytes.fromhex, fields["indexes"])),
+    )
+
+
+class Freshness(StrEnum):
+    """How old a list may be."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowlist:
+    """A verified list in use.
+
+    Args:
+        head: its summary.
+        expires_utc: the hard limit, from the signed metadata.
+        fetch: gives stored bytes by their SHA-256, or None; what it gives is hashed again here,
+            so the store need not be believed.
+    """
+
+    head: Head
+    expires_utc: float
+    fetch: Callable[[bytes], bytes | None]
+
+    def freshness(self, utc: float) -> Freshness:
+        if utc >= self.expires_utc:
+            return Freshness.DEAD
+        return Freshness.STALE if utc >= self.head.issued_utc + self.head.soft_ttl_s else Freshness.FRESH
+
+    def find(self, pass_id: bytes) -> Grant | None:
+        """The grant of a pass, or None if the list does not name it.
+
+        Raises:
+            ListFault: the store lost or changed a part of the list.
+        """
+        number = shard_number(pass_id, self.head.shard_bits)
+        which, place = divmod(number, SHARDS_PER_INDEX)
+        index = self._whole(self.head.indexes[which], f"sub-index {which}")
+        digest = index[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
+        record = find_record(self._whole(digest, f"shard {number}"), pass_id)
+        return Grant.from_bytes(record) if record else None
+
+    def _whole(self, digest: bytes, name: str) -> bytes:
+        data = self.fetch(digest)
+        if data is None or hashlib.sha256(data).digest() != digest:
+            raise ListFault(f"{name} of list {self.head.number} is missing or damaged in the store")
+        return data
+
+
+def shard_number(pass_id: bytes, shard_bits: int) -> int:
+    """Which of 2**shard_bits shards a pass lies in: the top bits of its SHA-256."""
+    return int.from_bytes(hashlib.sha256(pass_id).digest()[:2]) >> (16 - shard_bits)
+
+
+def find_record(shard: bytes, pass_id: bytes) -> bytes | None:
+    """Binary search for a pass among a shard's sorted records."""
+    low, high = 0, len(shard) // RECORD_BYTES
+    while low < high:
+        middle = (low + high) // 2
+        start = middle * RECORD_BYTES
+        found = shard[start : start + len(pass_id)]
+        if found == pass_id:
+            return shard[start : start + RECORD_BYTES]
+        if found < pass_id:
+            low = middle + 1
+        else:
+            high = middle
+    return None
+
+
+def pack(grants: Iterable[Grant], shard_bits: int) -> tuple[tuple[bytes, ...], dict[bytes, bytes]]:
+    """Lay grants out as a list.
+
+    Returns:
+        The digests of the sub-indexes, in order, for the head; and every
+        sub-index and shard by its SHA-256.
+    Raises:
+        ValueError: two grants for one pass id.
+    """
+    shards: list[list[bytes]] = [[] for _ in range(1 << shard_bits)]
+    for grant in grants:
+        shards[shard_number(grant.pass_id, shard_bits)].append(grant.to_bytes())
+    parts: dict[bytes, bytes] = {}
+
+    def keep(data: bytes) -> bytes:
+        digest = hashlib.sha256(data).digest()
+        parts[digest] = data
+        return digest
+
+    digests = []
+    for records in shards:
+        records.sort()
+        for one, other in itertools.pairwise(records):
+            if one[:8] == other[:8]:
+                raise ValueError(f"pass {one[:8].hex()} is granted twice; one pass has one grant")
+        digests.append(keep(b"".join(records)))
+    indexes = tuple(
+        keep(b"".join(digests[i : i + SHARDS_PER_INDEX])) for i in range(0, len(digests), SHARDS_PER_INDEX)
+    )
+    return indexes, parts
+
+
+def parts_of(head: Head, index: Callable[[bytes], bytes]) -> Iterable[bytes]:
+    """Every digest a store must hold for a head: its sub-indexes, then their shards.
+
+    Args:
+        index: gives a verified sub-index by its digest.
+    """
+    for digest in head.indexes:
+        yield digest
+        data = index(digest)
+        for start in range(0, len(data), DIGEST_BYTES):
+            yield data[start : start + DIGEST_BYTES]

@@ -1,0 +1,197 @@
+"""What a gate and its office say to each other about events.
+
+A message is one line of JSON, the header, and then compressed body lines.
+The header names the run of events and carries the device key's signature
+over the head after the last of them; previous head, bodies and head can be
+checked against each other, so nothing else needs a signature. Compression
+is done by the two ends (`zstd`), with a bound on what it may unfold to.
+
+An acknowledgement is one line of JSON, signed by the office, and cumulative.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agent.core.chain import Checkpoint, extend_all
+from agent.core.events import Place
+from agent.core.keys import PublicKey, verify
+
+MAX_EVENTS: Final = 200
+MAX_MESSAGE_BYTES: Final = 256 * 1024
+MAX_LINES_BYTES: Final = 1024 * 1024
+_MAX_HEADER_BYTES: Final = 1024
+_VERSION: Final = 1
+_EPOCH: Final = re.compile(r"[0-9a-f]{16}")
+
+
+def log_topic(site: str, gate: str) -> str:
+    """Where a gate publishes its events."""
+    return f"site/{site}/gate/{gate}/log"
+
+
+def ack_topic(site: str, gate: str) -> str:
+    """Where the office acknowledges them; retained, since it is cumulative."""
+    return f"site/{site}/gate/{gate}/ack"
+
+
+def status_topic(site: str, gate: str) -> str:
+    """Where a gate says, retained, that it is there; its last will says that it is not."""
+    return f"site/{site}/gate/{gate}/status"
+
+
+class FeedFault(ValueError):
+    """A message that breaks the feed's rules; its text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A run of events in one epoch: first.seq to last, and the heads around it."""
+
+    first: Place
+    last_seq: int
+    before: bytes
+    head: bytes
+    signature: bytes
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        place = self.first
+        return Checkpoint(Place(place.site, place.gate, place.epoch, self.last_seq), self.head)
+
+    def checked(self, bodies: Sequence[bytes], key: PublicKey) -> str | None:
+        """Check a message whole.
+
+        Args:
+            bodies: its lines, as they were hashed.
+            key: the device key on record for the gate.
+        Returns:
+            None if all is right, else what is not.
+        """
+        wanted = self.last_seq - self.first.seq + 1
+        if len(bodies) != wanted:
+            return f"{len(bodies)} events for a run of {wanted}"
+        if extend_all(self.before, bodies) != self.head:
+            return "the events do not hash to the head"
+        if not verify(key, self.signature, self.checkpoint.signed_by_gate(key.alg)):
+            return "the head is not signed by this gate's key"
+        return None
+
+
+def pack_message(header: Header, packed_lines: bytes) -> bytes:
+    """A message's bytes, from its header and the compressed lines."""
+    place = header.first
+    line = json.dumps(
+        {
+            "v": _VERSION,
+            "site": place.site,
+            "gate": place.gate,
+            "epoch": place.epoch,
+            "from": place.seq,
+            "to": header.last_seq,
+            "prev": header.before.hex(),
+            "head": header.head.hex(),
+            "sig": header.signature.hex(),
+        },
+        separators=(",", ":"),
+    )
+    return line.encode() + b"\n" + packed_lines
+
+
+def unpack_message(message: bytes) -> tuple[Header, bytes]:
+    """The header, nothing in it believed yet, and the compressed lines.
+
+    Raises:
+        FeedFault: too large, or no header of this version.
+    """
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise FeedFault(f"message of {len(message)} bytes, wanted at most {MAX_MESSAGE_BYTES}")
+    line, newline, rest = message.partition(b"\n")
+    if not newline or len(line) > _MAX_HEADER_BYTES:
+        raise FeedFault("no header line")
+    fields = _fields(line)
+    try:
+        place, first, last = _place(fields, "from"), fields["from"], fields["to"]
+        header = Header(
+            place, last, _digest(fields["prev"]), _digest(fields["head"]), bytes.fromhex(fields["sig"])
+        )
+    except (KeyError, TypeError, ValueError) as fault:
+        raise FeedFault(f"header of a wrong shape: {type(fault).__name__} {fault}") from fault
+    if type(last) is not int or not first <= last < first + MAX_EVENTS:
+        raise FeedFault(f"a run from {first} to {last!r}; wanted 1 to {MAX_EVENTS} events")
+    return header, rest
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The office keeps everything up to the checkpoint; signature by the office."""
+
+    checkpoint: Checkpoint
+    signature: bytes
+
+    def to_bytes(self) -> bytes:
+        place = self.checkpoint.place
+        return json.dumps(
+            {
+                "v": _VERSION,
+                "site": place.site,
+                "gate": place.gate,
+                "epoch": place.epoch,
+                "upto": place.seq,
+                "h": self.checkpoint.head.hex(),
+                "sig": self.signature.hex(),
+            },
+            separators=(",", ":"),
+        ).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Ack":
+        """Read an acknowledgement, nothing in it believed yet.
+
+        Raises:
+            FeedFault: not one of this version.
+        """
+        if len(data) > _MAX_HEADER_BYTES:
+            raise FeedFault(f"acknowledgement of {len(data)} bytes")
+        fields = _fields(data)
+        try:
+            return cls(
+                Checkpoint(_place(fields, "upto"), _digest(fields["h"])),
+                bytes.fromhex(fields["sig"]),
+            )
+        except (KeyError, TypeError, ValueError) as fault:
+            raise FeedFault(f"acknowledgement of a wrong shape: {type(fault).__name__} {fault}") from fault
+
+    def holds(self, keys: Sequence[PublicKey]) -> bool:
+        """Whether one of the office's keys signed it."""
+        return any(verify(key, self.signature, self.checkpoint.signed_by_office(key.alg)) for key in keys)
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as fault:
+        raise FeedFault("the header is not JSON") from fault
+    if not isinstance(fields, dict) or fields.get("v") != _VERSION:
+        raise FeedFault(f"not a message of version {_VERSION}")
+    return fields
+
+
+def _place(fields: dict[str, Any], seq_key: str) -> Place:
+    site, gate, epoch, seq = fields["site"], fields["gate"], fields["epoch"], fields[seq_key]
+    if not (isinstance(site, str) and isinstance(gate, str) and isinstance(epoch, str)):
+        raise TypeError("site, gate and epoch are not all text")
+    if not _EPOCH.fullmatch(epoch):
+        raise ValueError("epoch is not 16 hex digits")
+    if type(seq) is not int or not 0 < seq < 1 << 63:
+        raise ValueError(f"{seq_key} is not a sequence number")
+    return Place(site, gate, epoch, seq)
+
+
+def _digest(text: object) -> bytes:
+    digest = bytes.fromhex(text) if isinstance(text, str) else b""
+    if len(digest) != 32:
+        raise ValueError("a head is not 64 hex digits")
+    return digest

@@ -1,0 +1,44 @@
+"""Time for reading, earned by each frame and spent by each look.
+
+Costs are measured, so the same settings fit a fast and a slow machine: a
+slow one looks less often, but looks.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SAVED_FRAMES = 2
+OWED_FRAMES = 4
+
+
+class Budget:
+    """An account of milliseconds.
+
+    Args:
+        per_frame_ms: earned by each frame; None never runs out.
+    """
+
+    def __init__(self, per_frame_ms: float | None) -> None:
+        self._per_frame_ms = per_frame_ms
+        self._balance_ms = 0.0
+
+    def earn(self) -> None:
+        if self._per_frame_ms is not None:
+            most = SAVED_FRAMES * self._per_frame_ms
+            self._balance_ms = min(most, self._balance_ms + self._per_frame_ms)
+
+    @property
+    def left(self) -> bool:
+        return self._per_frame_ms is None or self._balance_ms > 0
+
+    @contextmanager
+    def spending(self) -> Iterator[None]:
+        """Charge what happens inside; a single monstrous frame is forgiven beyond some frames' worth."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            if self._per_frame_ms is not None:
+                spent_ms = (time.perf_counter() - started) * 1000
+                self._balance_ms = max(-OWED_FRAMES * self._per_frame_ms, self._balance_ms - spent_ms)

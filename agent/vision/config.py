@@ -1,0 +1,46 @@
+"""How a reader is built: which stages, how often, within what time."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from agent.vision.stages import STAGES
+
+
+def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in STAGES:
+            raise ValueError(f"no stage {name!r}; known are {', '.join(STAGES)}")
+    return names
+
+
+StageNames = Annotated[tuple[str, ...], AfterValidator(_known), Field(max_length=16)]
+
+
+class ReaderConfig(BaseModel):
+    """A cascade.
+
+    Args:
+        stages: tried in order until one reads; the first on every frame, the others as time allows.
+        extras: costly last resorts, one of them in turn on every extra_every-th miss.
+        budget_ms: reading time that a frame earns; None reads without haste.
+        max_codes: sightings a frame, at most.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stages: StageNames = ("A", "B", "b")
+    extras: StageNames = ("pyzbar",)
+    extra_every: int = Field(default=8, ge=1, le=1000)
+    budget_ms: float | None = Field(default=60.0, ge=1, le=10_000)
+    max_codes: int = Field(default=16, ge=1, le=64)
+
+    @classmethod
+    def still(cls) -> "ReaderConfig":
+        """For single photographs: every way of looking, until one reads."""
+        return cls(
+            stages=("B", "A", "b", "third", "double", "pale"),
+            extras=("pyzbar",),
+            extra_every=1,
+            budget_ms=None,
+        )

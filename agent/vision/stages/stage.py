@@ -1,0 +1,43 @@
+"""What a stage is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.core.sighting import Corner
+from agent.vision.views import Views
+
+
+class StageAbsent(Exception):
+    """A stage that this machine can't run; its message is a sentence for the technician."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One code that a native decoder read whole.
+
+    Args:
+        payload: the bytes in the code, before any charset.
+        corners: (x, y) in pixels of the full frame, clockwise from the code's own top left.
+        strain: 0 when no error had to be corrected, to 1 when the code could bear no more.
+    """
+
+    payload: bytes
+    corners: tuple[Corner, ...] = ()
+    strain: float = 0.0
+
+
+class Stage(Protocol):
+    """One way of looking at a frame."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def effort(self) -> float:
+        """0 for the first and cheapest look, to 1 for the last resort."""
+        ...
+
+    def look(self, views: Views) -> Sequence[Found]:
+        """Read all codes that this way of looking shows; whatever it raises costs only this look."""
+        ...

@@ -1,0 +1,128 @@
+"""Stages on zxing-cpp: the same decoder, shown the frame in different ways.
+
+QR alone is enabled, so that no other symbology's parser stands behind the
+camera. Payloads are taken as bytes; the library's text rewrites control bytes.
+The library releases the GIL while it works.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import zxingcpp
+
+from agent.core.sighting import Corner
+from agent.ports import Grey
+from agent.vision.stages.stage import Found
+from agent.vision.views import SMALLEST_PX, Views
+
+QR_ONLY = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
+
+
+def _corners(position: zxingcpp.Position, per_x: float, per_y: float) -> tuple[Corner, ...]:
+    points = (position.top_left, position.top_right, position.bottom_right, position.bottom_left)
+    return tuple(((point.x + 0.5) * per_x, (point.y + 0.5) * per_y) for point in points)
+
+
+def _strain(code: zxingcpp.Barcode) -> float:
+    """How much of its error correction a code needed; UEC is the share left unused (ISO/IEC 15415, 7.8.8)."""
+    unused = code.extra.get("UEC", 1.0) if isinstance(code.extra, dict) else 1.0
+    return min(1.0, max(0.0, 1.0 - float(unused)))
+
+
+def scan(luma: Grey, full: Grey, *, invert: bool, downscale: bool = False) -> Sequence[Found]:
+    """Read all QR codes in one picture.
+
+    Args:
+        luma: (h, w) what to look at.
+        full: (H, W) the frame that it was made of; corners are given in its pixels.
+        invert: look for light codes on dark ground too (phones in dark mode).
+        downscale: let the library shrink a large picture further.
+    """
+    height, width = luma.shape
+    if min(height, width) < SMALLEST_PX:
+        return ()
+    codes = zxingcpp.read_barcodes(
+        luma, formats=QR_ONLY, try_rotate=False, try_downscale=downscale, try_invert=invert
+    )
+    per_x, per_y = full.shape[1] / width, full.shape[0] / height
+    return [
+        Found(
+            payload=code.bytes,
+            corners=_corners(code.position, per_x, per_y),
+            strain=_strain(code),
+        )
+        for code in codes
+        if code.valid
+    ]
+
+
+class Half:
+    """A: half size, with inversion. A quarter of the pixels finds most codes held to a gate."""
+
+    name = "A"
+    effort = 0.0
+
+    def look(self, views: Views) -> Sequence[Found]:
+        return scan(views.half, views.full, invert=True)
+
+
+class Full:
+    """B: full size, for codes that are small or far; no inversion, A had that."""
+
+    name = "B"
+    effort = 0.2
+
+    def look(self, views: Views) -> Sequence[Found]:
+        return scan(views.full, views.full, invert=False)
+
+
+class Soft:
+    """b: full size through a Gaussian, for screens' pixel grids and noisy nights."""
+
+    name = "b"
+    effort = 0.4
+
+    def look(self, views: Views) -> Sequence[Found]:
+        return scan(views.soft, views.full, invert=True)
+
+
+class Shrunk:
+    """A fraction of the size, for codes that fill a large picture and for print dots."""
+
+    effort = 0.6
+
+    def __init__(self, name: str, factor: float) -> None:
+        self.name = name
+        self._factor = factor
+
+    def look(self, views: Views) -> Sequence[Found]:
+        return scan(views.shrunk(self._factor), views.full, invert=True)
+
+
+class Grown:
+    """A multiple of the size, for modules of a pixel or two and for bent codes. Not for large frames."""
+
+    effort = 0.6
+    largest_px = 3_000_000
+
+    def __init__(self, name: str, factor: float) -> None:
+        self.name = name
+        self._factor = factor
+
+    def look(self, views: Views) -> Sequence[Found]:
+        if views.full.size * self._factor**2 > self.largest_px:
+            return ()
+        return scan(views.grown(self._factor), views.full, invert=True)
+
+
+class Pale:
+    """Everything that is not nearly white counts as ink: codes drawn in pictures and pale inks."""
+
+    name = "pale"
+    effort = 0.8
+
+    def look(self, views: Views) -> Sequence[Found]:
+        white = float(np.percentile(views.full[::4, ::4], 95))
+        _, ink = cv2.threshold(views.full, white * 0.88, 255, cv2.THRESH_BINARY)
+        return scan(np.asarray(ink, np.uint8), views.full, invert=False)

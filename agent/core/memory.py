@@ -1,0 +1,16 @@
+"""What a gate remembers of each pass from one try to the next."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How a pass was used at this gate.
+
+    Args:
+        count: admissions so far.
+        step: the newest 15 s step that opened, for a rotating pass.
+    """
+
+    count: int = 0
+    step: int | None = None

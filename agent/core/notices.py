@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from agent.core.allowlist import Allowlist
+
 
 class Wire(StrEnum):
     """The inputs a board may have."""
@@ -45,9 +47,7 @@ class CameraChanged:
 class ListSwitched:
     """A newer allowlist was verified and is in use from now on."""
 
-    number: int
-    issued_utc: float
-    expires_utc: float
+    allowlist: Allowlist
 
 
 @dataclass(frozen=True, slots=True)

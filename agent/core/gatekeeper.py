@@ -1,0 +1,217 @@
+"""The gatekeeper: everything a gate sees and hears, and what it does about it.
+
+It has no hands and no clock. `see` takes a sighting, `hear` a notice, `tick`
+the passing of time; each answers with actions, in the order in which they
+are to be performed. All its memory is bounded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent.core.actions import Action, Actions, HoldUnlocked, Lock, Record, Show, Unlock
+from agent.core.allowlist import Allowlist, Freshness
+from agent.core.answers import ALARM, DOOR_HELD, FREE, REFUSALS, WELCOME
+from agent.core.curb import Curb
+from agent.core.decision import Admit, Decision, Reason, Refuse
+from agent.core.door import Door, LockOrder, Signal, Timing
+from agent.core.events import Event, Fact, Kind
+from agent.core.judge import Post, judge
+from agent.core.memory import Use
+from agent.core.moments import Moment
+from agent.core.notices import (
+    CameraChanged,
+    CameraState,
+    ListRefused,
+    ListSwitched,
+    Notice,
+    Order,
+    Wire,
+    WireChanged,
+)
+from agent.core.passes import Malformed, parse
+from agent.core.sighting import Sighting
+
+AWAY_S: Final = 1.5
+"""A code unseen for this long was taken away; shown again, it is a new try."""
+
+_MOST_PRESENT: Final = 64
+_WORTHLESS: Final = frozenset({Reason.MALFORMED, Reason.FORGED})
+
+
+@dataclass(slots=True)
+class Gatekeeper:
+    """One gate's mind.
+
+    Args:
+        post: where it stands.
+        allowlist: the list in use; None until the first has been verified.
+        uses: what each pass has used here before, from the journal.
+        door: the leaf and its lock.
+    """
+
+    post: Post
+    allowlist: Allowlist | None = None
+    uses: dict[bytes, Use] = field(default_factory=dict)
+    door: Door = field(default_factory=Door)
+    locked_down: bool = False
+    _present: dict[str | bytes, float] = field(default_factory=dict)
+    _curb: Curb = field(default_factory=Curb)
+    _freshness: Freshness = Freshness.FRESH
+    _welcomed_at: float = float("-inf")
+
+    @classmethod
+    def at(
+        cls,
+        post: Post,
+        allowlist: Allowlist | None = None,
+        uses: Mapping[bytes, Use] | None = None,
+        timing: Timing | None = None,
+    ) -> "Gatekeeper":
+        """A gatekeeper at its post, the door shut."""
+        return cls(post, allowlist, dict(uses or {}), Door(timing or Timing()))
+
+    # --- codes ---------------------------------------------------------------
+
+    def see(self, sighting: Sighting, now: Moment) -> Actions:
+        """Answer a code; one that is still being held up has had its answer."""
+        seen = parse(sighting.text)
+        marks: list[str | bytes] = [sighting.text]
+        if not isinstance(seen, Malformed):
+            marks.append(seen.pass_id)
+        if any(now.mono - self._present.get(mark, float("-inf")) < AWAY_S for mark in marks):
+            self._remember(sighting.text, now)
+            if marks[-1] in self._present:
+                self._remember(marks[-1], now)
+            return ()
+        self._remember(sighting.text, now)
+        decision = judge(seen, self.allowlist, self.post, self.uses, now)
+        if isinstance(decision, Admit) and self.locked_down and self.post.direction != "out":
+            decision = Refuse(Reason.LOCKED_DOWN, decision.pass_id)
+        return (
+            self._admit(decision, sighting, now)
+            if isinstance(decision, Admit)
+            else self._refuse(decision, now)
+        )
+
+    def _admit(self, admit: Admit, sighting: Sighting, now: Moment) -> Actions:
+        self._remember(admit.pass_id, now)
+        use = self.uses.get(admit.pass_id, Use())
+        self.uses[admit.pass_id] = Use(use.count + 1, admit.step)
+        self._welcomed_at = now.mono
+        facts: dict[str, Fact] = {
+            "pass": admit.pass_id.hex(),
+            "kind": admit.kind,
+            "direction": self.post.direction,
+            "zone": self.post.zone,
+            "list": self.allowlist.head.number if self.allowlist else 0,
+            "effort": round(sighting.effort, 2),
+        }
+        if admit.step is not None:
+            facts["step"] = admit.step
+        if admit.note:
+            facts["note"] = admit.note
+        return (
+            Record(Event(Kind.ADMITTED, now, facts)),
+            *self._tell_door(Signal.GRANTED, now),
+            Show(WELCOME),
+        )
+
+    def _refuse(self, refuse: Refuse, now: Moment) -> Actions:
+        actions: list[Action] = []
+        if refuse.reason not in _WORTHLESS or self._curb.lets(now.mono):
+            facts: dict[str, Fact] = {"reason": refuse.reason, "direction": self.post.direction}
+            if refuse.pass_id is not None:
+                facts["pass"] = refuse.pass_id.hex()
+            if refuse.detail:
+                facts["detail"] = refuse.detail
+            actions.append(Record(Event(Kind.REFUSED, now, facts)))
+        # A poster behind someone who was just let in must not turn their green light red.
+        if now.mono - self._welcomed_at >= WELCOME.lasts_s:
+            actions.append(Show(REFUSALS[refuse.reason]))
+        return tuple(actions)
+
+    def _remember(self, mark: str | bytes, now: Moment) -> None:
+        self._present.pop(mark, None)
+        self._present[mark] = now.mono
+        if len(self._present) > _MOST_PRESENT:
+            del self._present[next(iter(self._present))]
+
+    # --- everything else -----------------------------------------------------
+
+    def hear(self, notice: Notice, now: Moment) -> Actions:
+        """Answer a button, a contact, the camera's health, a new list or an order."""
+        match notice:
+            case WireChanged(wire, active):
+                return self._wire(wire, active=active, now=now)
+            case CameraChanged(state):
+                return self._camera(state, now)
+            case ListSwitched(allowlist):
+                self.allowlist = allowlist
+                self._freshness = Freshness.FRESH
+                head = allowlist.head
+                facts: dict[str, Fact] = {"list": head.number, "issued": head.issued_utc}
+                return (Record(Event(Kind.LIST_SWITCHED, now, facts)),)
+            case ListRefused(why):
+                return (Record(Event(Kind.LIST_REFUSED, now, {"why": why})),)
+            case Order(lockdown, by):
+                self.locked_down = lockdown
+                kind = Kind.LOCKDOWN_ON if lockdown else Kind.LOCKDOWN_OFF
+                return (Record(Event(kind, now, {"by": by})),)
+
+    def _wire(self, wire: Wire, *, active: bool, now: Moment) -> Actions:
+        match wire:
+            case Wire.EXIT:
+                if not active:
+                    return ()
+                pressed = Record(Event(Kind.EXIT, now))
+                return (pressed, *self._tell_door(Signal.GRANTED, now), Show(WELCOME))
+            case Wire.DOOR:
+                return self._tell_door(Signal.LEAF_OPENED if active else Signal.LEAF_CLOSED, now)
+            case Wire.FIRE:
+                return self._tell_door(Signal.FIRE if active else Signal.FIRE_OVER, now)
+            case Wire.TAMPER:
+                kind = Kind.TAMPER_ON if active else Kind.TAMPER_OFF
+                return (Record(Event(kind, now)), *((Show(ALARM),) if active else ()))
+
+    def _camera(self, state: CameraState, now: Moment) -> Actions:
+        kinds = {
+            CameraState.GOOD: Kind.CAMERA_BACK,
+            CameraState.LOST: Kind.CAMERA_LOST,
+            CameraState.FROZEN: Kind.CAMERA_FROZEN,
+        }
+        return (Record(Event(kinds[state], now)),)
+
+    def tick(self, now: Moment) -> Actions:
+        """Answer the passing of time: the pulse's end, a held door, an ageing list."""
+        actions: list[Action] = []
+        while (signal := self.door.due(now.mono)) is not None:
+            actions += self._tell_door(signal, now)
+        if self.allowlist and (freshness := self.allowlist.freshness(now.utc)) is not self._freshness:
+            self._freshness = freshness
+            kind = {Freshness.STALE: Kind.LIST_STALE, Freshness.DEAD: Kind.LIST_DEAD}.get(freshness)
+            if kind:
+                actions.append(Record(Event(kind, now, {"list": self.allowlist.head.number})))
+        if curbed := self._curb.settle(now.mono):
+            actions.append(Record(Event(Kind.REFUSALS_CURBED, now, {"count": curbed})))
+        return tuple(actions)
+
+    # --- the door ------------------------------------------------------------
+
+    def _tell_door(self, signal: Signal, now: Moment) -> Actions:
+        self.door, order, kind = self.door.hear(signal, now.mono)
+        recorded: Actions = (Record(Event(kind, now)),) if kind else ()
+        match order:
+            case LockOrder.HOLD:
+                # Fire comes before paper.
+                return (HoldUnlocked(), *recorded, Show(FREE))
+            case LockOrder.PULSE:
+                return (*recorded, Unlock(self.door.timing.open_s))
+            case LockOrder.REST:
+                return (Lock(), *recorded)
+            case None:
+                alarm = {Kind.DOOR_FORCED: ALARM, Kind.DOOR_HELD: DOOR_HELD}.get(kind) if kind else None
+                return (*recorded, Show(alarm)) if alarm else recorded
+
+
+__all__ = ["AWAY_S", "Decision", "Gatekeeper"]

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     """Every kind of event a gate can write; on the wire as `menshen.` + value."""
 
     JOURNAL_OPENED = "journal.opened"
+    JOURNAL_LATE = "journal.late"  # the disk was away; the events marked `late` waited for it
     ADMITTED = "pass.admitted"
     REFUSED = "pass.refused"
     REFUSALS_CURBED = "pass.curbed"  # more worthless codes than the gate records singly

@@ -1,0 +1,184 @@
+"""The journal's writer: a thread that owns the file, so that a slow card can't stop the gate.
+
+`append` waits for durability, but only so long. If the card does not take an
+event within the configured patience, the gate decides all the same (people
+must get home), and the event waits in memory, marked late, until the card
+comes back; then a `journal.late` event says how many waited and how long.
+"""
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from agent.core.events import Event, Kind
+from agent.core.memory import Use
+from agent.ports import Clock
+from agent.stores.journal import JournalStore
+
+log: Final = structlog.get_logger()
+
+_MOST_WAITING: Final = 20_000  # about 10 MB; at one event a second, more than five hours
+_BATCH: Final = 500
+_RETRY_S: Final = 0.5
+
+
+@dataclass(slots=True)
+class _Waiting:
+    event: Event
+    durable: threading.Event = field(default_factory=threading.Event)
+
+
+class JournalWriter:
+    """Satisfies agent.ports.Journal.
+
+    Args:
+        open_store: opens the journal; called in the writer's thread, and again after a fault.
+        clock: for the moment of `journal.opened`.
+        patience_s: how long append waits for the card.
+    """
+
+    def __init__(self, open_store: Callable[[], JournalStore], clock: Clock, patience_s: float = 1.0) -> None:
+        self._open_store, self._clock, self._patience_s = open_store, clock, patience_s
+        self._waiting: deque[_Waiting] = deque()
+        self._change = threading.Condition()
+        self._closing = False
+        self._troubled = False
+        self._dropped = 0
+        self._ready = threading.Event()
+        self._uses: Mapping[bytes, Use] = {}
+        self._newest_utc = 0.0
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def recall(self) -> tuple[Mapping[bytes, Use], float]:
+        """What each pass has used, and the newest journaled UTC second; empty and 0.0 if unreadable."""
+        self._ready.wait(self._patience_s * 5)
+        return self._uses, self._newest_utc
+
+    @property
+    def troubled(self) -> bool:
+        """Whether the card is not taking events just now."""
+        return self._troubled
+
+    def append(self, event: Event) -> bool:
+        """Record an event; see agent.ports.Journal.append."""
+        entry = _Waiting(event)
+        with self._change:
+            if len(self._waiting) >= _MOST_WAITING:
+                self._waiting.popleft()
+                self._dropped += 1
+            self._waiting.append(entry)
+            self._change.notify()
+            patience_s = 0.0 if self._troubled else self._patience_s
+        if entry.durable.wait(patience_s):
+            return True
+        with self._change:
+            if entry.durable.is_set():
+                return True
+            if not self._troubled:
+                self._troubled = True
+                log.error("journal.late", waiting=len(self._waiting), patience_s=self._patience_s)
+            entry.event = replace(entry.event, facts={**entry.event.facts, "late": True})
+        return False
+
+    def close(self) -> None:
+        """Write what still waits, if the card takes it, and let go."""
+        with self._change:
+            self._closing = True
+            self._change.notify()
+        self._thread.join(timeout=self._patience_s * 5)
+
+    # --- the writer's thread -------------------------------------------------
+
+    def _run(self) -> None:
+        store: JournalStore | None = None
+        while True:
+            try:
+                if store is None:
+                    store = self._begin()
+                if not self._write_some(store):
+                    break
+            except sqlite3.Error as fault:
+                log.error("journal.fault", fault=str(fault), waiting=len(self._waiting))  # noqa: TRY400
+                if store is not None:
+                    with contextlib.suppress(sqlite3.Error):
+                        store.close()
+                    store = None
+                self._ready.set()
+                with self._change:
+                    if self._closing:
+                        break
+                    self._change.wait(_RETRY_S)
+        if store is not None:
+            store.close()
+
+    def _begin(self) -> JournalStore:
+        store = self._open_store()
+        try:
+            if not self._ready.is_set():
+                self._uses = store.uses()
+                self._newest_utc = store.tip.utc if store.tip else 0.0
+            store.begin_epoch(self._clock.now().not_before(self._newest_utc))
+        except BaseException:
+            store.close()
+            raise
+        self._ready.set()
+        return store
+
+    def _write_some(self, store: JournalStore) -> bool:
+        """Write what waits, or wait for something; False when closed and empty."""
+        with self._change:
+            while not self._waiting:
+                if self._closing:
+                    return False
+                self._change.wait()
+            batch = list(self._waiting)[:_BATCH]
+            events = [entry.event for entry in batch]
+        began = time.monotonic()
+        store.append(events)
+        with self._change:
+            for entry in batch:
+                entry.durable.set()
+                if self._waiting and self._waiting[0] is entry:
+                    self._waiting.popleft()
+            if self._troubled and not self._waiting:
+                self._troubled = False
+                late = sum("late" in event.facts for event in events)
+                self._waiting.append(_Waiting(self._recovered(late, time.monotonic() - began)))
+        return True
+
+    def _recovered(self, late: int, took_s: float) -> Event:
+        now = self._clock.now()
+        dropped, self._dropped = self._dropped, 0
+        log.warning("journal.recovered", late=late, dropped=dropped)
+        return Event(
+            Kind.JOURNAL_LATE, now, {"late": late, "dropped": dropped, "last_write_s": round(took_s, 3)}
+        )
+
+
+def open_journal(path: Path, site: str, gate: str, sign: Callable[[bytes], bytes]) -> JournalStore:
+    """Open the journal; one that is damaged beyond opening is set aside, never deleted.
+
+    Raises:
+        sqlite3.Error: the card does not let us.
+    """
+    try:
+        return JournalStore(path, site, gate, sign)
+    except sqlite3.DatabaseError as fault:
+        if isinstance(fault, sqlite3.OperationalError):
+            raise  # locked, full, read-only, no such directory: it may pass
+        aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000_000}")
+        log.error("journal.damaged", fault=str(fault), kept_as=str(aside))  # noqa: TRY400
+        path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+        return JournalStore(path, site, gate, sign)

@@ -1,0 +1,127 @@
+"""The lock's relay, and the thread that ends every pulse.
+
+Knows one deadline and one ceiling. Refuses to know who may pass. The end of a
+pulse is the business of a thread that does nothing else, on the monotonic
+clock: whatever becomes of the caller, the lock rests.
+"""
+
+import math
+import threading
+import time
+from typing import Final
+
+import structlog
+from gpiozero import DigitalOutputDevice  # type: ignore[import-untyped]
+from gpiozero.pins import Factory  # type: ignore[import-untyped]
+
+from hw.board import RelayPart
+from hw.telling import Teller
+
+RETRY_S: Final = 0.05
+_NOTHING: Final = threading.Event()
+_NOTHING.set()
+
+_log = structlog.get_logger("hw.relay")
+
+
+class Relay:
+    """The relay of one board; at rest from before the constructor until the first unlock."""
+
+    def __init__(self, part: RelayPart, factory: Factory, teller: Teller) -> None:
+        self._ceiling_s = part.pulse_ceiling_s
+        self._teller = teller
+        self._device = DigitalOutputDevice(
+            part.pin, active_high=part.active == "high", initial_value=False, pin_factory=factory
+        )
+        self._changed = threading.Condition()
+        self._since: float | None = None  # monotonic; None while at rest
+        self._until = 0.0  # monotonic; infinite while held
+        self._closed = False
+        self._thread = threading.Thread(target=self._end_pulses, name="relay-end", daemon=True)
+        self._thread.start()
+
+    @property
+    def released(self) -> bool:
+        return self._since is not None
+
+    def unlock(self, for_s: float) -> None:
+        """Release for for_s seconds from now, but never longer than the ceiling in one stretch.
+
+        Asking again while released moves the end, within the ceiling of the whole
+        stretch: a caller gone mad can't keep the lock open. A time that is not
+        positive, or not a number, releases nothing.
+        """
+        if not for_s > 0:
+            return
+        with self._changed:
+            now = time.monotonic()
+            since = now if self._since is None else self._since
+            if self._until == math.inf:  # held: a pulse neither ends nor shortens that
+                return
+            told = self._release(min(now + for_s, since + self._ceiling_s))
+        self._teller.wait(told)
+
+    def hold(self) -> None:
+        """Release until rest()."""
+        with self._changed:
+            told = self._release(math.inf)
+        self._teller.wait(told)
+
+    def rest(self) -> None:
+        """Let the lock fall shut, now."""
+        with self._changed:
+            told = self._rest()
+        self._teller.wait(told)
+
+    def close(self) -> None:
+        """Rest and let go of the pin; safe to call twice."""
+        self.rest()
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join(1.0)
+        self._device.close()
+
+    def _release(self, until: float) -> threading.Event:
+        if self._closed:
+            return _NOTHING
+        self._until = until
+        self._changed.notify_all()  # the thread learns of the end whatever the pin does now
+        if self._since is not None:
+            return _NOTHING
+        self._since = time.monotonic()
+        self._device.on()
+        return self._teller.post("relay", value=True)
+
+    def _rest(self) -> threading.Event:
+        """Drive the rest level, whatever was believed before; if the pin refuses, the thread tries on."""
+        if self._closed:
+            return _NOTHING
+        self._until = 0.0
+        try:
+            self._device.off()
+        except Exception as fault:  # noqa: BLE001  each factory has its own errors; the thread must outlive them all
+            _log.warning("relay.rest_failed", why=repr(fault))
+            self._since = self._since or time.monotonic()
+            self._changed.notify_all()
+            return _NOTHING
+        if self._since is None:
+            return _NOTHING
+        self._since = None
+        return self._teller.post("relay", value=False)
+
+    def _end_pulses(self) -> None:
+        while True:
+            told = _NOTHING
+            with self._changed:
+                if self._closed:
+                    return
+                if self._since is None:
+                    self._changed.wait()
+                elif (left_s := self._until - time.monotonic()) > 0:
+                    self._changed.wait(min(left_s, threading.TIMEOUT_MAX))
+                else:
+                    told = self._rest()
+                    if self._since is not None:
+                        self._changed.wait(RETRY_S)
+            self._teller.wait(told)

@@ -1,0 +1,231 @@
+"""A gate's configuration: one TOML file, into frozen values.
+
+Units stand in the keys. Every fault is found at once and named with its key,
+what stands there and what is allowed. Paths are relative to the file.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agent.brokers.config import BrokerConfig
+from agent.core.allowlist import NAME
+from agent.vision import ReaderConfig
+from hw.board import Board, BoardFault, load_board
+from hw.cameras.config import CameraConfig
+
+MAX_FILE_BYTES: Final = 256 * 1024
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BoardConfig(_Section):
+    """Which board (a name from hw/boards or a path), and which pins drive it."""
+
+    name: str = "reference"
+    pins: Literal["lgpio", "mock"] = "lgpio"
+
+
+class DoorConfig(_Section):
+    """How long a grant releases the lock, and when an open leaf is held open."""
+
+    open_s: float = Field(default=5.0, ge=0.2, le=30.0)
+    held_after_s: float = Field(default=30.0, ge=1.0, le=3600.0)
+
+
+class JournalConfig(_Section):
+    """How long a decision waits for the card."""
+
+    patience_s: float = Field(default=1.0, ge=0.05, le=2.0)
+
+
+class ListConfig(_Section):
+    """Where sync finds the published list, how often it looks, and how often the gate does."""
+
+    source: str = Field(default="", max_length=1024, pattern=r"^(|dir:.+|https?://.+)$")
+    refresh_s: float = Field(default=30.0, ge=0.2, le=3600.0)
+
+
+class ClockConfig(_Section):
+    """How the clock's trust is found; anything but `auto` is for benches."""
+
+    trust: Literal["auto", "synced", "holdover", "unknown"] = "auto"
+
+
+class GateConfig(_Section):
+    """One gate."""
+
+    site: str = Field(pattern=f"^{NAME.pattern}$")
+    gate: str = Field(pattern=f"^{NAME.pattern}$")
+    direction: Literal["in", "out", "both"] = "both"
+    zone: str = Field(default="main", pattern=f"^{NAME.pattern}$")
+    root: Path = Path("root.json")
+    state: Path = Path("/var/lib/menshen")
+    camera: CameraConfig = Field(default_factory=CameraConfig)
+    reader: ReaderConfig = Field(default_factory=ReaderConfig)
+    board: BoardConfig = Field(default_factory=BoardConfig)
+    door: DoorConfig = Field(default_factory=DoorConfig)
+    journal: JournalConfig = Field(default_factory=JournalConfig)
+    broker: BrokerConfig | None = None
+    list: ListConfig = Field(default_factory=ListConfig)
+    clock: ClockConfig = Field(default_factory=ClockConfig)
+
+    # Where things lie under `state`, for both processes alike.
+
+    @property
+    def journal_file(self) -> Path:
+        return self.state / "gate" / "journal.db"
+
+    @property
+    def gate_trust(self) -> Path:
+        """The gate's own memory of the versions it has seen."""
+        return self.state / "gate" / "trust"
+
+    @property
+    def sync_trust(self) -> Path:
+        return self.state / "sync" / "trust"
+
+    @property
+    def list_file(self) -> Path:
+        return self.state / "sync" / "list.db"
+
+    @property
+    def pointer_file(self) -> Path:
+        return self.state / "sync" / "uplink.db"
+
+    @property
+    def journal_key(self) -> Path:
+        return self.state / "keys" / "gate" / "journal.pem"
+
+
+class ConfigFault(Exception):
+    """A configuration that cannot be used; one sentence for each fault."""
+
+    def __init__(self, path: Path, faults: tuple[str, ...]) -> None:
+        super().__init__(f"{path}: {len(faults)} fault{'s' if len(faults) != 1 else ''}")
+        self.faults = faults
+
+
+def load(path: Path) -> GateConfig:
+    """Read and check a configuration.
+
+    Raises:
+        ConfigFault: it cannot be used; names every fault.
+    """
+    config, faults = examine(path)
+    if config is None or faults:
+        raise ConfigFault(path, faults)
+    return config
+
+
+def examine(path: Path) -> tuple[GateConfig | None, tuple[str, ...]]:
+    """Read a configuration and name all that is wrong with it.
+
+    Returns:
+        The configuration, None if its shape is wrong; and a sentence for each fault.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE_BYTES + 1)
+        if len(text) > MAX_FILE_BYTES:
+            return None, (f"file: found more than {MAX_FILE_BYTES} bytes, wanted a configuration",)
+        fields = tomllib.loads(text.decode())
+    except (OSError, ValueError) as fault:
+        return None, (f"file: cannot be read as TOML: {fault}",)
+    try:
+        config = GateConfig.model_validate(fields)
+    except ValidationError as fault:
+        return None, tuple(_shape_faults(fault))
+    config = _beside(config, path.resolve().parent)
+    return config, tuple(_meaning_faults(config))
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _beside(config: _Model, folder: Path) -> _Model:
+    """The same configuration with every relative path made one beside the file."""
+    changes: dict[str, Any] = {}
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if isinstance(value, Path):
+            changes[name] = folder / value
+        elif isinstance(value, BaseModel):
+            changes[name] = _beside(value, folder)
+    if isinstance(config, ListConfig) and config.source.startswith("dir:"):
+        changes["source"] = f"dir:{folder / config.source.removeprefix('dir:')}"
+    if isinstance(config, BoardConfig) and config.name.endswith(".toml"):
+        changes["name"] = str(folder / config.name)
+    return config.model_copy(update=changes)
+
+
+def _shape_faults(fault: ValidationError) -> Iterator[str]:
+    for error in fault.errors(include_url=False):
+        key = ".".join(map(str, error["loc"])) or "file"
+        found, wanted = repr(error["input"])[:80], error["msg"]
+        for prefix in ("Input should be ", "Value error, ", "String should "):
+            wanted = wanted.removeprefix(prefix)
+        match error["type"]:
+            case "extra_forbidden":
+                yield f"{key}: unknown key; allowed here: {_allowed(error['loc'])}"
+            case "missing":
+                yield f"{key}: missing; it has no default"
+            case _:
+                yield f"{key}: found {found}, allowed: {wanted}"
+
+
+def _allowed(loc: tuple[int | str, ...]) -> str:
+    """The keys a section may have, the nearest to the unknown one first."""
+    section: type[BaseModel] = GateConfig
+    for part in loc[:-1]:
+        inner = section.model_fields[str(part)].annotation if str(part) in section.model_fields else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            section = inner
+        elif part == "broker":
+            section = BrokerConfig
+    names = list(section.model_fields)
+    near = difflib.get_close_matches(str(loc[-1]), names, n=1)
+    return ", ".join([f"{near[0]} (did you mean this?)"] * bool(near) + [n for n in names if n not in near])
+
+
+def _meaning_faults(config: GateConfig) -> Iterator[str]:
+    """What only shows when the parts are seen together, or with the files they name."""
+    try:
+        board = board_of(config)
+    except BoardFault as fault:
+        yield from (f"board.name: {sentence}" for sentence in fault.faults)
+    else:
+        ceiling_s = board.relay.pulse_ceiling_s
+        if config.door.open_s > ceiling_s:
+            yield (
+                f"door.open_s: found {config.door.open_s}, allowed: at most {ceiling_s},"
+                f" the pulse ceiling of board {config.board.name}"
+            )
+        if config.board.pins == "mock" and config.board.name != "simulator":
+            yield f"board.pins: found 'mock' with board {config.board.name}, allowed: only with simulator"
+    files = {"root": config.root}
+    if config.broker:
+        files |= {
+            f"broker.{key}": path
+            for key in ("password_file", "tls_ca", "tls_cert", "tls_key")
+            if (path := getattr(config.broker, key)) is not None
+        }
+    for key, path in files.items():
+        if not path.is_file() or not os.access(path, os.R_OK):
+            yield f"{key}: found {path}, wanted a file that this user can read"
+
+
+def board_of(config: GateConfig) -> Board:
+    """The board that the configuration names.
+
+    Raises:
+        BoardFault: it is unknown, or faulty.
+    """
+    return load_board(config.board.name)

@@ -1,0 +1,73 @@
+"""A camera before a scripted scene: the gate's rehearsal.
+
+After the script's end the forecourt stays empty and the camera goes on, as a
+real one would.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+
+from agent.ports import Frame, Grey
+from hw.cameras.config import CameraConfig
+from hw.cameras.faults import CameraFault
+from hw.cameras.pace import TICK_S, Pace
+from hw.sim.film import Film
+from hw.sim.script import FaultKind, Script, ScriptFault, read_script
+
+
+class SimCamera:
+    """A film as a camera; endless.
+
+    Args:
+        config: size, rate, seed and script.
+        utc: the clock of the phones in the film; the film's own time begins at the first frame.
+
+    Raises:
+        CameraFault: a script that can't be read or played.
+    """
+
+    def __init__(self, config: CameraConfig, utc: Callable[[], float] = time.time) -> None:
+        try:
+            self._script = Script() if config.script is None else read_script(config.script)
+        except ScriptFault as fault:
+            raise CameraFault(str(fault)) from fault
+        self._film = Film(self._script.approaches, config.height_px, config.width_px, config.seed)
+        self._fps = config.fps
+        self._paced = config.paced
+        self._pace = Pace(config.fps, real_time=config.paced, skips=True)
+        self._utc = utc
+
+    def frames(self) -> Iterator[Frame | None]:
+        last: Grey | None = None
+        gone_until_s = 0.0
+        for number in self._pace.beats():
+            if number is None:
+                yield None
+                continue
+            at_s = number / self._fps
+            fault = self._script.fault_at(at_s)
+            if fault is FaultKind.VANISH:
+                last = None
+                if self._paced:
+                    self._pace.pause()
+                elif at_s < gone_until_s:
+                    continue
+                gone_until_s = at_s + TICK_S
+                yield None
+                continue
+            if fault is not FaultKind.FREEZE or last is None:
+                last = self._film.frame_at(at_s, self._utc())
+                last.flags.writeable = False
+            yield Frame(luma=last, half=_half(last), taken_mono=time.monotonic())
+
+    def close(self) -> None:
+        self._pace.close()
+
+
+def _half(luma: Grey) -> Grey:
+    """What a camera's scaler delivers beside the full picture."""
+    height, width = luma.shape
+    return np.asarray(cv2.resize(luma, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)

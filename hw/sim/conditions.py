@@ -1,0 +1,57 @@
+"""The circumstances of an approach, one row each.
+
+The numbers are of a gate camera of 960x540 and scale with the frame where
+they are lengths.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Light, lens and hand.
+
+    Args:
+        ambient: light on everything that does not shine, 1 is a bright day.
+        contrast: of the object, 1 full, 0 none.
+        noise: standard deviation of the sensor's noise, grey levels.
+        focus: defocus, standard deviation in thousandths of the frame's height.
+        motion: smear, in thousandths of the frame's height.
+        glare: strength of a lamp mirrored in the object, 0 to 1.
+        moire: strength of the beat between screen and sensor, 0 to 1.
+        bloom: how much of a bright screen's light spreads, 0 to 1.
+        tilt_deg: turn about an axis in the object's plane.
+        roll_deg: turn about the camera's axis.
+        size: of the code with its quiet zone, as a share of the frame's height.
+        drop: how far below the middle it is held, as a share of the frame's height.
+    """
+
+    ambient: float = 1.0
+    contrast: float = 1.0
+    noise: float = 3.0
+    focus: float = 1.2
+    motion: float = 0.0
+    glare: float = 0.0
+    moire: float = 0.0
+    bloom: float = 0.0
+    tilt_deg: float = 8.0
+    roll_deg: float = 6.0
+    size: float = 0.55
+    drop: float = 0.0
+
+
+CONDITIONS: Final[dict[str, Condition]] = {
+    "day": Condition(),
+    "night": Condition(ambient=0.16, noise=7.0, bloom=0.35, focus=1.8),
+    "glare": Condition(glare=0.75),
+    "bright": Condition(ambient=1.25, contrast=0.75),
+    "dim": Condition(ambient=0.4, contrast=0.6, noise=6.0),
+    "blur": Condition(motion=11.0),
+    "defocus": Condition(focus=3.4),
+    "moire": Condition(moire=0.22),
+    "oblique": Condition(tilt_deg=42.0),
+    "rolled": Condition(roll_deg=33.0),
+    "small": Condition(size=0.32, focus=0.9),
+    "cut": Condition(roll_deg=45.0, size=0.6, drop=0.16),
+}

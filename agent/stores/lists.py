@@ -1,0 +1,261 @@
+"""The list on disk: verified bytes, switched whole.
+
+One SQLite database holds the files that prove the current list, and its
+parts by SHA-256. `sync` writes it through ListStore; `gate` reads it through
+a ListReader, perhaps as another user, and sees the list before a switch or
+after it, never between. The parts of the list before stay until the next
+switch, because a gate still looks passes up in it while it loads the new one.
+
+This module refuses to know what makes a list trustworthy: it stores what
+agent.stores.updates has verified, and agent.stores.loading verifies again.
+"""
+
+import contextlib
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from sqlite_utils import Database, Migrations
+
+MODE: Final = 0o640
+"""Of the database's files: the gate's user reads them through the group."""
+_BUSY_S: Final = 5.0
+_MIGRATIONS: Final = Migrations("menshen-lists")
+
+
+@_MIGRATIONS()
+def lists(db: Database) -> None:
+    # UNIQUE makes an index of its own on digest, so that finding out what is
+    # missing or left over never reads a blob.
+    db.execute("CREATE TABLE parts (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL)")
+    db.execute("CREATE TABLE files (path TEXT PRIMARY KEY, data BLOB NOT NULL)")
+    db.execute(
+        "CREATE TABLE current (one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL,"
+        " number INTEGER NOT NULL, head BLOB NOT NULL, expires_utc REAL NOT NULL)"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The list in the store.
+
+    Args:
+        generation: grows with every switch and with every renewal of signatures.
+        number: the list's own.
+        head: its al/head.
+        expires_utc: what sync found; the gate finds its own.
+    """
+
+    generation: int
+    number: int
+    head: bytes
+    expires_utc: float
+
+
+class View:
+    """Reading through one connection.
+
+    Raises:
+        sqlite3.Error: from any method: the database is damaged or can't be reached.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def current(self) -> Current | None:
+        row = self._connection.execute("SELECT generation, number, head, expires_utc FROM current").fetchone()
+        return Current(*row) if row else None
+
+    def files(self) -> dict[str, bytes]:
+        """The files that prove the current list, by path."""
+        return dict(self._connection.execute("SELECT path, data FROM files"))
+
+    def part(self, digest: bytes) -> bytes | None:
+        """A part as stored; whoever needs to believe it hashes it."""
+        row = self._connection.execute("SELECT data FROM parts WHERE digest = ?", (digest,)).fetchone()
+        return bytes(row[0]) if row else None
+
+
+class ListReader:
+    """The gate's side: opened read-only, never raises, and waits for the file to appear.
+
+    Args:
+        path: the database that sync writes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def generation(self) -> int:
+        """Changes when there is something to load; 0 while there is nothing. Cheap: ask every second."""
+        try:
+            current = View(self._connected()).current()
+        except (sqlite3.Error, OSError):
+            self.close()
+            return 0
+        return current.generation if current else 0
+
+    def current_number(self) -> int:
+        """The number of the stored list; 0 if there is none."""
+        try:
+            current = View(self._connected()).current()
+        except (sqlite3.Error, OSError):
+            self.close()
+            return 0
+        return current.number if current else 0
+
+    def part(self, digest: bytes) -> bytes | None:
+        """A part by its SHA-256, or None if it is missing or can't be read; not hashed here."""
+        try:
+            return View(self._connected()).part(digest)
+        except (sqlite3.Error, OSError):
+            self.close()
+            return None
+
+    @contextlib.contextmanager
+    def pinned(self) -> Iterator[View]:
+        """One whole list through a connection of its own, whatever sync does meanwhile.
+
+        Raises:
+            sqlite3.Error, OSError: there is no list yet, or it can't be read.
+        """
+        with contextlib.closing(_read_only(self._path)) as connection:
+            connection.execute("BEGIN")
+            yield View(connection)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> sqlite3.Connection:
+        inode = self._path.stat().st_ino
+        if self._connection is None or inode != self._inode:  # a technician may have deleted it
+            self.close()
+            self._connection, self._inode = _read_only(self._path), inode
+        return self._connection
+
+
+class ListStore:
+    """sync's side.
+
+    Args:
+        path: the database; made if missing, its directory too.
+    Raises:
+        sqlite3.Error: from any method: the disk is full or the database damaged. It may be deleted;
+            the next update fetches everything again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        path.touch(mode=MODE)
+        path.chmod(MODE)  # touch's mode passes through the umask; SQLite's other files copy this one's
+        self._db = Database(sqlite3.connect(path, timeout=_BUSY_S))
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA temp_store = MEMORY")
+        _MIGRATIONS.apply(self._db)
+        self._view = View(self._db.conn)
+        self.current, self.files, self.part = self._view.current, self._view.files, self._view.part
+
+    def current_number(self) -> int:
+        """The number of the stored list; 0 if there is none."""
+        current = self.current()
+        return current.number if current else 0
+
+    def missing(self, digests: Sequence[bytes]) -> list[bytes]:
+        """Those parts that are not in the store, in order, each once."""
+        held: set[bytes] = set()
+        for start in range(0, len(digests), 500):
+            some = digests[start : start + 500]
+            marks = ",".join("?" * len(some))
+            rows = self._db.execute(f"SELECT digest FROM parts WHERE digest IN ({marks})", some)  # noqa: S608  marks only
+            held.update(row[0] for row in rows)
+        return [digest for digest in dict.fromkeys(digests) if digest not in held]
+
+    def add_parts(self, parts: Iterable[bytes]) -> None:
+        """Store parts that the caller has verified. They mean nothing until a switch to a list that names them."""
+        with self._db.atomic():
+            self._db.conn.executemany(
+                "INSERT OR IGNORE INTO parts (digest, data) VALUES (?, ?)",
+                ((hashlib.sha256(data).digest(), data) for data in parts),
+            )
+
+    def switch(
+        self, number: int, head: bytes, expires_utc: float, files: Mapping[str, bytes], keep: Iterable[bytes]
+    ) -> None:
+        """Make a list the current one, in one transaction.
+
+        Args:
+            files: what proves it, by path.
+            keep: the digests to hold on to: its parts and those of the list before. Others are dropped.
+        """
+        current = self.current()
+        generation = current.generation + 1 if current else 1
+        with self._db.atomic():
+            self._db.execute("DELETE FROM files")
+            self._db.conn.executemany("INSERT INTO files VALUES (?, ?)", files.items())
+            self._db.execute(
+                "INSERT OR REPLACE INTO current VALUES (1, ?, ?, ?, ?)",
+                (generation, number, head, expires_utc),
+            )
+            self._db.execute("CREATE TEMP TABLE kept (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+            self._db.conn.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((digest,) for digest in keep))
+            self._db.execute("DELETE FROM parts WHERE digest NOT IN (SELECT digest FROM kept)")
+            self._db.execute("DROP TABLE kept")
+
+    def renew(self, expires_utc: float, files: Mapping[str, bytes]) -> None:
+        """The same list under newer signatures, in one transaction."""
+        with self._db.atomic():
+            self._db.execute("DELETE FROM files")
+            self._db.conn.executemany("INSERT INTO files VALUES (?, ?)", files.items())
+            self._db.execute(
+                "UPDATE current SET generation = generation + 1, expires_utc = ?", (expires_utc,)
+            )
+
+    def drop_damaged(self) -> int:
+        """Drop the parts whose bytes changed on the disk, so that the next update fetches them again.
+
+        Returns:
+            How many. It reads everything: for the start of sync, not for every update.
+        """
+        rows = self._db.execute("SELECT id, digest, data FROM parts")
+        damaged = [(number,) for number, digest, data in rows if hashlib.sha256(data).digest() != digest]
+        with self._db.atomic():
+            self._db.conn.executemany("DELETE FROM parts WHERE id = ?", damaged)
+        return len(damaged)
+
+    def close(self) -> None:
+        """Let go, leaving the two files of the write-ahead log behind.
+
+        SQLite deletes them with the last connection, and a reader who may not
+        write in the directory could then not open the database at all.
+        """
+        self._db.close()
+        for suffix in ("-wal", "-shm"):
+            beside = self._path.with_name(self._path.name + suffix)
+            beside.touch(mode=MODE)
+            beside.chmod(MODE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    # From any thread: SQLite itself serialises, and one caller at a time is the rule anyway.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=_BUSY_S,
+        check_same_thread=False,
+        isolation_level=None,
+    )

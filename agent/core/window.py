@@ -1,0 +1,75 @@
+"""The sender's sliding window: which rows are on their way, and what to send next.
+
+Go-back-N: messages are sent in order and only the office's acknowledgement
+moves the window on, since a broker may lose what it has accepted. After a
+time without progress everything behind the acknowledged row is sent again, one
+message at a time until the office answers, so that an office that is away
+for days costs little. The receiver ignores what it has already.
+
+The window knows row numbers and the monotonic seconds it is told. It refuses
+to know messages, topics, brokers and clocks.
+"""
+
+from collections import deque
+from typing import Final
+
+MAX_IN_FLIGHT: Final = 4
+PATIENCE_S: Final = 2.0
+MOST_PATIENCE_S: Final = 30.0
+
+
+class Window:
+    """At most 4 messages in flight behind the acknowledged row."""
+
+    def __init__(self, acked: int = 0) -> None:
+        """Begin with everything up to row acked kept by the office."""
+        self._acked = acked
+        self._flights: deque[int] = deque()  # the last row of each message, oldest first
+        self._patience_s = PATIENCE_S
+        self._due = 0.0
+
+    @property
+    def acked(self) -> int:
+        """The newest row that the office has acknowledged; it never goes back."""
+        return self._acked
+
+    @property
+    def in_flight(self) -> int:
+        """Messages sent and not yet acknowledged."""
+        return len(self._flights)
+
+    def next_after(self, mono: float) -> int | None:
+        """The row after which the next message begins; None while it has to wait."""
+        if self._flights and mono >= self._due:
+            self._flights.clear()
+            self._patience_s = min(2 * self._patience_s, MOST_PATIENCE_S)
+        limit = MAX_IN_FLIGHT if self._patience_s == PATIENCE_S else 1
+        if len(self._flights) >= limit:
+            return None
+        return self._flights[-1] if self._flights else self._acked
+
+    def sent(self, last: int, mono: float) -> None:
+        """A message that ends at row last was handed to the broker."""
+        if not self._flights:
+            self._due = mono + self._patience_s
+        self._flights.append(last)
+
+    def acknowledged(self, row: int, mono: float) -> bool:
+        """The office keeps everything up to row, which may be further than was sent.
+
+        Returns:
+            Whether that was news; an old acknowledgement changes nothing.
+        """
+        if row <= self._acked:
+            return False
+        self._acked = row
+        while self._flights and self._flights[0] <= row:
+            self._flights.popleft()
+        self._patience_s = PATIENCE_S
+        self._due = mono + self._patience_s
+        return True
+
+    def reconnected(self) -> None:
+        """What was in flight may be lost with the old connection: send it again, at once."""
+        self._flights.clear()
+        self._patience_s = PATIENCE_S

@@ -1,0 +1,257 @@
+"""The sending half of sync: the journal's events to the office, until the office has them.
+
+It reads runs of signed events behind the acknowledged one, packs and publishes
+them, and moves on only when an acknowledgement is signed by the office and
+names the head that this gate's own journal has there. A broker's word counts
+for nothing, and an old or foreign acknowledgement changes nothing.
+
+It knows the journal, the feed's wire form and the window. It refuses to know
+what an event means, to write the journal, and to fail: a journal or a broker
+that is not there yet, or no more, is logged and waited for.
+"""
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final
+
+import structlog
+import zstandard
+
+from agent.core.feed import (
+    MAX_LINES_BYTES,
+    MAX_MESSAGE_BYTES,
+    Ack,
+    FeedFault,
+    ack_topic,
+    log_topic,
+    pack_message,
+)
+from agent.core.keys import PublicKey
+from agent.core.window import Window
+from agent.ports import Broker
+from agent.stores.journal import JournalReader, Run
+from agent.stores.pointer import Pointer, PointerStore
+
+POLL_S: Final = 0.15  # how late a live event may leave, beyond the network's own time
+REOPEN_S: Final = 1.0
+SAVE_EVERY_S: Final = 5.0  # the pointer's file may lag: the office's acknowledgement makes up for it
+_TELL_EVERY_S: Final = 60.0
+_LEVEL: Final = 3
+_MAX_ACKS: Final = 64
+
+_log = structlog.get_logger("agent.uplink")
+
+Elsewhere = Callable[[str, bytes], None]
+
+
+class Uplink:
+    """Sends one gate's journal. Everything but the constructor belongs to one thread."""
+
+    def __init__(  # noqa: PLR0913  the parts that wiring puts together, each by its name
+        self,
+        site: str,
+        gate: str,
+        *,
+        broker: Broker,
+        open_journal: Callable[[], JournalReader],
+        open_pointer: Callable[[], PointerStore],
+        ack_keys: Callable[[], tuple[PublicKey, ...]],
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        """Take the parts; nothing is opened before the first step.
+
+        Args:
+            broker: subscribed to the gate's ack topic.
+            open_journal, open_pointer: called in the sending thread, again after each fault.
+            ack_keys: the office's acknowledgement keys as they are now; empty while no list is
+                there, and then nothing counts as acknowledged.
+            elsewhere: takes what arrives on other topics.
+        """
+        self._site, self._gate = site, gate
+        self._log_topic, self._ack_topic = log_topic(site, gate), ack_topic(site, gate)
+        self._broker, self._ack_keys, self._elsewhere = broker, ack_keys, elsewhere
+        self._open_journal, self._open_pointer = open_journal, open_pointer
+        self._journal: JournalReader | None = None
+        self._pointers: PointerStore | None = None
+        self._pointer: Pointer | None = None
+        self._saved: Pointer | None = None
+        self._window = Window()
+        self._connection = 0
+        self._acks: deque[Ack] = deque(maxlen=_MAX_ACKS)  # not judged yet; the newest say most
+        self._reopen_at = self._save_at = float("-inf")
+        self._told: dict[str, tuple[float, int]] = {}
+        self._zstd = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True)
+
+    @property
+    def acked(self) -> int:
+        """The newest journal row that the office is known to keep."""
+        return self._window.acked
+
+    def serve(self, stop: threading.Event) -> None:
+        """Send until stop is set; no fault of a broker, a disk or a message ends it."""
+        wait_s = 0.0
+        while not stop.is_set():
+            try:
+                arrived = self._broker.received(wait_s)
+                wait_s = self.step(time.monotonic(), arrived)
+            except Exception as fault:  # noqa: BLE001  the last line of defence of a process without a user
+                _log.exception("uplink.fault", found=type(fault).__name__)
+                stop.wait(REOPEN_S)
+        self.close()
+
+    def step(self, mono: float, arrived: Iterable[tuple[str, bytes]] = ()) -> float:
+        """Take what arrived, and send what may be sent.
+
+        Args:
+            mono: monotonic seconds.
+            arrived: (topic, payload) of messages received.
+        Returns:
+            Seconds after which to step again if nothing arrives before.
+        """
+        for topic, payload in arrived:
+            if topic == self._ack_topic:
+                self._take(payload, mono)
+            elif self._elsewhere:
+                self._elsewhere(topic, payload)
+        try:
+            if self._opened(mono):
+                self._judge(mono)
+                self._send(mono)
+        except sqlite3.Error as fault:
+            self._tell("uplink.journal_unreadable", mono, found=str(fault), next="tries again")
+            self._let_go()
+            self._reopen_at = mono + REOPEN_S
+        self._save(mono)
+        return POLL_S
+
+    def close(self) -> None:
+        """Remember how far the office is, and let go of the files; safe to call twice."""
+        self._save(float("inf"))
+        self._let_go()
+        if self._pointers:
+            self._pointers.close()
+            self._pointers = None
+
+    def _opened(self, mono: float) -> bool:
+        """Whether there is a journal to read from; opens it when it appears."""
+        if self._journal:
+            return True
+        if mono < self._reopen_at:
+            return False
+        self._journal = self._open_journal()
+        self._window = Window(self._begin(self._journal, mono))
+        _log.info("uplink.journal_opened", newest=self._journal.newest(), acked=self._window.acked)
+        return True
+
+    def _begin(self, journal: JournalReader, mono: float) -> int:
+        """The acknowledged row, as far as the pointer says so about this very journal."""
+        pointer = self._pointer or self._remembered(mono)
+        if pointer is None:
+            return 0
+        found = journal.find(pointer.epoch, pointer.seq)
+        if found is None or found[1] != pointer.head:
+            _log.warning(
+                "uplink.pointer_foreign",
+                epoch=pointer.epoch,
+                seq=pointer.seq,
+                next="sends from the first event",
+            )
+            return 0
+        self._pointer = pointer
+        return found[0]
+
+    def _remembered(self, mono: float) -> Pointer | None:
+        try:
+            if self._pointers is None:
+                self._pointers = self._open_pointer()
+            self._saved = self._pointers.load()
+        except (sqlite3.Error, OSError) as fault:
+            self._tell("uplink.pointer_unreadable", mono, found=str(fault), next="sends from the first event")
+            return None
+        return self._saved
+
+    def _take(self, payload: bytes, mono: float) -> None:
+        try:
+            self._acks.append(Ack.from_bytes(payload))
+        except FeedFault as fault:
+            self._tell("uplink.ack_malformed", mono, found=str(fault))
+
+    def _judge(self, mono: float) -> None:
+        """Go through the acknowledgements at hand; without keys they wait."""
+        keys = self._ack_keys()
+        while keys and self._acks:
+            ack = self._acks.popleft()
+            trouble, row = self._weighed(ack, keys)
+            place = ack.checkpoint.place
+            if trouble:
+                self._tell(trouble, mono, gate=place.gate, epoch=place.epoch, upto=place.seq)
+            elif self._window.acknowledged(row, mono):
+                self._pointer = Pointer(place.epoch, place.seq, ack.checkpoint.head)
+                _log.debug("uplink.acked", row=row, epoch=place.epoch, upto=place.seq)
+
+    def _weighed(self, ack: Ack, keys: tuple[PublicKey, ...]) -> tuple[str, int]:
+        """What is wrong with an acknowledgement, or "" and the row that it speaks of."""
+        place = ack.checkpoint.place
+        if (place.site, place.gate) != (self._site, self._gate):
+            return "uplink.ack_foreign", 0
+        if not ack.holds(keys):
+            return "uplink.ack_forged", 0
+        found = self._journal.find(place.epoch, place.seq) if self._journal else None
+        if found is None:
+            return "uplink.ack_unknown", 0  # events this journal never had: a second or a restored card
+        row, head = found
+        return ("", row) if head == ack.checkpoint.head else ("uplink.ack_forked", 0)
+
+    def _send(self, mono: float) -> None:
+        journal = self._journal
+        if journal is None or not self._broker.online:
+            return
+        if self._connection != self._broker.connection:
+            self._connection = self._broker.connection
+            self._window.reconnected()
+        newest = journal.newest()
+        while (after := self._window.next_after(mono)) is not None and after < newest:
+            run = journal.run_after(after)
+            if run is None or not self._broker.publish(self._log_topic, self._packed(run, mono)):
+                return
+            self._window.sent(run.last_n, mono)
+            _log.debug(
+                "uplink.sent", **{"from": run.first_n, "to": run.last_n}, in_flight=self._window.in_flight
+            )
+
+    def _packed(self, run: Run, mono: float) -> bytes:
+        lines = b"\n".join(run.bodies)
+        message = pack_message(run.header, self._zstd.compress(lines))
+        if len(lines) > MAX_LINES_BYTES or len(message) > MAX_MESSAGE_BYTES:
+            self._tell("uplink.oversized", mono, first=run.first_n, last=run.last_n, bytes=len(message))
+        return message
+
+    def _save(self, mono: float) -> None:
+        if self._pointers is None or self._pointer in (None, self._saved) or mono < self._save_at:
+            return
+        self._save_at = mono + SAVE_EVERY_S
+        try:
+            self._pointers.save(self._pointer)
+        except sqlite3.Error as fault:
+            self._tell("uplink.pointer_unsaved", mono, found=str(fault))
+            return
+        self._saved = self._pointer
+
+    def _let_go(self) -> None:
+        if self._journal:
+            with suppress(sqlite3.Error):
+                self._journal.close()
+            self._journal = None
+
+    def _tell(self, event: str, mono: float, **facts: str | int) -> None:
+        """Log a trouble at most once a minute, with how often it came in between."""
+        last, unsaid = self._told.get(event, (float("-inf"), 0))
+        if mono - last < _TELL_EVERY_S:
+            self._told[event] = (last, unsaid + 1)
+            return
+        self._told[event] = (mono, 0)
+        _log.warning(event, **facts, unsaid=unsaid)

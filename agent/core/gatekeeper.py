@@ -2,7 +2,8 @@
 
 It has no hands and no clock. `see` takes a sighting, `hear` a notice, `tick`
 the passing of time; each answers with actions, in the order in which they
-are to be performed. All its memory is bounded.
+are to be performed. Its memory is bounded, but for one entry in `uses` for each
+pass that was ever admitted.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from agent.core.actions import Action, Actions, HoldUnlocked, Lock, Record, Show
 from agent.core.allowlist import Allowlist, Freshness
 from agent.core.answers import ALARM, DOOR_HELD, FREE, REFUSALS, WELCOME
 from agent.core.curb import Curb
-from agent.core.decision import Admit, Decision, Reason, Refuse
+from agent.core.decision import Admit, Reason, Refuse
 from agent.core.door import Door, LockOrder, Signal, Timing
 from agent.core.events import Event, Fact, Kind
 from agent.core.judge import Post, judge
@@ -29,14 +30,21 @@ from agent.core.notices import (
     Wire,
     WireChanged,
 )
-from agent.core.passes import Malformed, parse
+from agent.core.passes import parse
+from agent.core.presence import Presence
 from agent.core.sighting import Sighting
 
-AWAY_S: Final = 1.5
-"""A code unseen for this long was taken away; shown again, it is a new try."""
-
-_MOST_PRESENT: Final = 64
-_WORTHLESS: Final = frozenset({Reason.MALFORMED, Reason.FORGED})
+_WORTHLESS: Final = frozenset(
+    {
+        Reason.MALFORMED,
+        Reason.FORGED,
+        Reason.NO_LIST,
+        Reason.UNKNOWN_PASS,
+        Reason.WRONG_SITE,
+        Reason.REPLAYED,
+    }
+)
+"""Refusals of codes that anyone can show in any number: they prove nobody's presence, and are curbed."""
 
 
 @dataclass(slots=True)
@@ -55,7 +63,7 @@ class Gatekeeper:
     uses: dict[bytes, Use] = field(default_factory=dict)
     door: Door = field(default_factory=Door)
     locked_down: bool = False
-    _present: dict[str | bytes, float] = field(default_factory=dict)
+    _present: Presence = field(default_factory=Presence)
     _curb: Curb = field(default_factory=Curb)
     _freshness: Freshness = Freshness.FRESH
     _welcomed_at: float = float("-inf")
@@ -75,19 +83,18 @@ class Gatekeeper:
 
     def see(self, sighting: Sighting, now: Moment) -> Actions:
         """Answer a code; one that is still being held up has had its answer."""
-        seen = parse(sighting.text)
-        marks: list[str | bytes] = [sighting.text]
-        if not isinstance(seen, Malformed):
-            marks.append(seen.pass_id)
-        if any(now.mono - self._present.get(mark, float("-inf")) < AWAY_S for mark in marks):
-            self._remember(sighting.text, now)
-            if marks[-1] in self._present:
-                self._remember(marks[-1], now)
+        if self._present.still_shows(sighting.text, now.mono):
             return ()
-        self._remember(sighting.text, now)
-        decision = judge(seen, self.allowlist, self.post, self.uses, now)
+        decision = judge(parse(sighting.text), self.allowlist, self.post, self.uses, now)
         if isinstance(decision, Admit) and self.locked_down and self.post.direction != "out":
             decision = Refuse(Reason.LOCKED_DOWN, decision.pass_id)
+        in_person = isinstance(decision, Admit) or decision.reason not in _WORTHLESS
+        if (
+            in_person
+            and decision.pass_id is not None
+            and self._present.still_holds(decision.pass_id, sighting.text, now.mono)
+        ):
+            return ()
         return (
             self._admit(decision, sighting, now)
             if isinstance(decision, Admit)
@@ -95,9 +102,7 @@ class Gatekeeper:
         )
 
     def _admit(self, admit: Admit, sighting: Sighting, now: Moment) -> Actions:
-        self._remember(admit.pass_id, now)
-        use = self.uses.get(admit.pass_id, Use())
-        self.uses[admit.pass_id] = Use(use.count + 1, admit.step)
+        self.uses[admit.pass_id] = self.uses.get(admit.pass_id, Use()).once_more(admit.step)
         self._welcomed_at = now.mono
         facts: dict[str, Fact] = {
             "pass": admit.pass_id.hex(),
@@ -130,12 +135,6 @@ class Gatekeeper:
         if now.mono - self._welcomed_at >= WELCOME.lasts_s:
             actions.append(Show(REFUSALS[refuse.reason]))
         return tuple(actions)
-
-    def _remember(self, mark: str | bytes, now: Moment) -> None:
-        self._present.pop(mark, None)
-        self._present[mark] = now.mono
-        if len(self._present) > _MOST_PRESENT:
-            del self._present[next(iter(self._present))]
 
     # --- everything else -----------------------------------------------------
 
@@ -212,6 +211,3 @@ class Gatekeeper:
             case None:
                 alarm = {Kind.DOOR_FORCED: ALARM, Kind.DOOR_HELD: DOOR_HELD}.get(kind) if kind else None
                 return (*recorded, Show(alarm)) if alarm else recorded
-
-
-__all__ = ["AWAY_S", "Decision", "Gatekeeper"]

@@ -14,3 +14,9 @@ class Use:
 
     count: int = 0
     step: int | None = None
+
+    def once_more(self, step: int | None) -> "Use":
+        """This use and one more; the newest step never goes back, nor is it lost to a printed card."""
+        if step is None or (self.step is not None and step < self.step):
+            step = self.step
+        return Use(self.count + 1, step)

@@ -52,7 +52,7 @@ def judge(
     except ListFault as fault:
         return Refuse(Reason.NO_LIST, seen.pass_id, str(fault))
     if isinstance(seen, StaticPass):
-        refusal = _static_is_real(seen, allowlist.head)
+        refusal = _static_is_real(seen, allowlist.head, post)
         if refusal is None and grant is None and allowlist.head.unlisted_static:
             grant = _as_granted(seen)
     else:
@@ -76,8 +76,9 @@ def _judge_real(  # noqa: PLR0913, PLR0917  a pass, what is said of it, and wher
         or _in_place(seen, grant, allowlist.head, post)
         or _uses_left(seen, grant, use)
     )
-    note = "list_stale" if allowlist.freshness(now.utc) is Freshness.STALE else ""
     if refusal is None:
+        freshness = allowlist.freshness(now.utc)
+        note = "" if freshness is Freshness.FRESH else f"list_{freshness}"
         return Admit(seen.pass_id, grant.kind, step, note)
     if post.direction == "out":
         return Admit(seen.pass_id, grant.kind, step, note=refusal[0])
@@ -87,9 +88,9 @@ def _judge_real(  # noqa: PLR0913, PLR0917  a pass, what is said of it, and wher
 Doubt = tuple[Reason, str] | None
 
 
-def _static_is_real(seen: StaticPass, head: Head) -> Refuse | None:
+def _static_is_real(seen: StaticPass, head: Head, post: Post) -> Refuse | None:
     issuer = head.issuers.get(seen.key_id)
-    if issuer is not None and seen.holds(issuer, head.site):
+    if issuer is not None and seen.holds(issuer, post.site):
         return None
     for site, issuers in head.neighbours.items():
         if any(seen.holds(key, site) for key in issuers):

@@ -79,6 +79,8 @@ class Place:
 def body(event: Event, place: Place) -> bytes:
     """The event's line, without its newline, UTF-8.
 
+    A fact may quote a stranger's bytes; half a surrogate pair becomes `?`.
+
     Source: CloudEvents 1.0 JSON Event Format, section 2.
     """
     return json.dumps(
@@ -92,4 +94,4 @@ def body(event: Event, place: Place) -> bytes:
         },
         separators=(",", ":"),
         ensure_ascii=False,
-    ).encode()
+    ).encode(errors="replace")

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent.core.chain import Checkpoint, extend_all
+from agent.core.allowlist import NAME
+from agent.core.chain import GENESIS, Checkpoint, extend_all
 from agent.core.events import Place
 from agent.core.keys import PublicKey, verify
 
@@ -73,6 +74,8 @@ class Header:
         wanted = self.last_seq - self.first.seq + 1
         if len(bodies) != wanted:
             return f"{len(bodies)} events for a run of {wanted}"
+        if self.first.seq == 1 and self.before != GENESIS:
+            return "an epoch that does not begin at its beginning"
         if extend_all(self.before, bodies) != self.head:
             return "the events do not hash to the head"
         if not verify(key, self.signature, self.checkpoint.signed_by_gate(key.alg)):
@@ -173,7 +176,7 @@ def _fields(line: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as fault:
-        raise FeedFault("the header is not JSON") from fault
+        raise FeedFault("not JSON") from fault
     if not isinstance(fields, dict) or fields.get("v") != _VERSION:
         raise FeedFault(f"not a message of version {_VERSION}")
     return fields
@@ -183,6 +186,9 @@ def _place(fields: dict[str, Any], seq_key: str) -> Place:
     site, gate, epoch, seq = fields["site"], fields["gate"], fields["epoch"], fields[seq_key]
     if not (isinstance(site, str) and isinstance(gate, str) and isinstance(epoch, str)):
         raise TypeError("site, gate and epoch are not all text")
+    # A signature names site and gate side by side; a slash in one would let it speak for another.
+    if not (NAME.fullmatch(site) and NAME.fullmatch(gate)):
+        raise ValueError(f"site and gate do not match {NAME.pattern}")
     if not _EPOCH.fullmatch(epoch):
         raise ValueError("epoch is not 16 hex digits")
     if type(seq) is not int or not 0 < seq < 1 << 63:

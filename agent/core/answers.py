@@ -3,8 +3,8 @@
 Every answer is light **and** sound, and none is told by colour alone: a
 refusal is a count of long, then of short flashes, with a low tone for each
 long one and a high tone for each short one. The long count names the family,
-the short count the member, so a card on the wall with sixteen rows explains
-them all.
+the short count the member, so a card on the wall with a row for each reason
+explains them all.
 """
 
 from dataclasses import dataclass

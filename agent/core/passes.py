@@ -132,7 +132,11 @@ def _parse_bytes(raw: bytes) -> Pass | Malformed:
 
 
 def rotating_body(alg: Alg, pass_id: bytes, step: int) -> bytes:
-    """What a holder signs for one step."""
+    """What a holder signs for one step.
+
+    Raises:
+        ValueError, OverflowError: a pass id or step that its place cannot hold.
+    """
     kind = 0x21 if alg is Alg.ED25519 else 0x22
     return bytes((kind,)) + _checked_id(pass_id) + step.to_bytes(4)
 
@@ -140,21 +144,22 @@ def rotating_body(alg: Alg, pass_id: bytes, step: int) -> bytes:
 def static_body(  # noqa: PLR0913  a field each
     *, pass_id: bytes, uses: int, key_id: int, zones: int, not_before_utc: int, not_after_utc: int
 ) -> bytes:
-    """What an issuer signs; times are widened to whole minutes and tens of minutes.
+    """What an issuer signs; times are widened to whole minutes and tens of minutes, up to 366 days.
 
     Raises:
         ValueError: a field its place cannot hold, or a validity of more than 366 days.
     """
     minutes = (not_before_utc - EPOCH_2025) // 60
-    tens = -(-(not_after_utc - EPOCH_2025 - 60 * minutes) // 600)
+    tens = min(-(-(not_after_utc - EPOCH_2025 - 60 * minutes) // 600), LONGEST_S // 600)
     if not 0 <= uses <= 15:
         raise ValueError(f"found {uses} uses, wanted 0 (unlimited) to 15")
     if not 0 <= minutes < 1 << 24:
         raise ValueError("a pass can begin from 2025-01-01 to 2056-11-24")
-    if tens <= 0:
+    if not_after_utc <= not_before_utc:
         raise ValueError("a pass must end after it begins")
-    if 600 * tens > LONGEST_S:
-        raise ValueError(f"found a validity of {600 * tens / 86400:.1f} days, wanted at most 366 (one year)")
+    if not_after_utc - not_before_utc > LONGEST_S:
+        days = (not_after_utc - not_before_utc) / 86400
+        raise ValueError(f"found a validity of {days:.2f} days, wanted at most 366 (one year)")
     return b"".join(
         (
             bytes((0x10 | uses, key_id)),

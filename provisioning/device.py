@@ -1,0 +1,246 @@
+"""The kiosk's end of the link: answers a bench, one request at a time.
+
+Nothing that comes over the cable is believed: frames and messages are bounded
+and typed before they get here, a request that repeats is answered from memory,
+and the configuration in force changes in one place only (see `enrolment`). No
+exception leaves `answer`.
+"""
+
+import contextlib
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from pydantic import BaseModel, ValidationError
+
+from agent.core.moments import iso
+from provisioning import identity, wire
+from provisioning.enrolment import Enrolled, Enrolments, Refused
+from provisioning.identity import KeyFault
+from provisioning.sessions import Sessions
+from provisioning.wire import Code, Method
+
+_REMEMBERED: Final = 64
+_FAULT_BYTES: Final = 2500
+"""Of a check's faults in one answer, so that it fits a frame."""
+Say: TypeAlias = Callable[[wire.Message], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who says to be at the other end."""
+
+    who: str
+    bench: str
+
+
+class Kiosk:
+    """Serves the table of methods.
+
+    Args:
+        state: the state directory, which must exist.
+        enrolments: those of this kiosk.
+        utc: the wall clock; may be wrong here.
+    """
+
+    def __init__(self, state: Path, enrolments: Enrolments, utc: Callable[[], float]) -> None:
+        self.device_id = identity.device_id(state)
+        self._state = state
+        self._enrolments = enrolments
+        self._utc = utc
+        self.line_faults = 0  # frames that the link has dropped
+        self._sessions = Sessions(state)
+        self._visitor: Visitor | None = None
+        self._answered: OrderedDict[str, tuple[bytes, bytes]] = OrderedDict()
+        self._handlers: dict[str, Callable[[Any, Say], BaseModel | Refused]] = {
+            wire.HELLO.name: self._hello,
+            wire.IDENTIFY.name: self._identify,
+            wire.ENROL_BEGIN.name: self._begin,
+            wire.ENROL_PUT.name: self._put,
+            wire.ENROL_COMMIT.name: self._commit,
+            wire.STATUS.name: self._status,
+        }
+
+    def banner(self) -> str:
+        """What a plain terminal shows."""
+        current = self._enrolments.current()
+        now = f"gate {current.gate} of site {current.site}" if current else "not enrolled yet"
+        return (
+            f"\r\nmenshen kiosk {self.device_id}, {now}.\r\n"
+            "This port is for `menshen-provision`; run it on this machine (`menshen-provision --help`).\r\n"
+        )
+
+    def hang_up(self) -> None:
+        """The cable came out: whoever comes next says hello first."""
+        self._visitor = None
+
+    def answer(self, payload: bytes, say: Say = lambda _: None) -> bytes | None:
+        """The answer to one payload, or None where none is due.
+
+        Args:
+            payload: what came, of any content.
+            say: sends a notification while the answer is still being made.
+        """
+        request = wire.unpack(payload)
+        if isinstance(request, wire.Unreadable):
+            return wire.pack(_failure(None, Code.NOT_A_REQUEST, f"not a request: {request.why}"))
+        if not isinstance(request, wire.Request):
+            return None  # an echo of our own, or of another bench
+        digest = hashlib.sha256(payload).digest()
+        if request.id in self._answered:
+            asked, answer = self._answered[request.id]
+            if asked != digest:
+                return wire.pack(
+                    _failure(
+                        request.id,
+                        Code.NOT_A_REQUEST,
+                        f"id {request.id} was another request's; take a new one",
+                    )
+                )
+            return answer
+        answer = wire.pack(self._serve(request, say))
+        self._answered[request.id] = (digest, answer)
+        while len(self._answered) > _REMEMBERED:
+            self._answered.popitem(last=False)
+        return answer
+
+    def _serve(self, request: wire.Request, say: Say) -> wire.Answer | wire.Failure:
+        method = wire.METHODS.get(request.method)
+        if method is None:
+            known = ", ".join(wire.METHODS)
+            return _failure(request.id, Code.NO_SUCH_METHOD, f"found method {request.method}, know {known}")
+        if self._visitor is None and method is not wire.HELLO:
+            return _failure(request.id, Code.HELLO_FIRST, "say hello first: this kiosk has just started")
+        try:
+            return self._call(request, method, say)
+        except ValidationError as fault:
+            return _failure(request.id, Code.BAD_PARAMS, f"{method.name}: {wire.first_fault(fault)}")
+        except KeyFault as fault:
+            return _failure(request.id, Code.DISK, str(fault))
+        except OSError as fault:
+            why = fault.strerror or str(fault)
+            where = f" ({Path(str(fault.filename)).name})" if fault.filename else ""
+            return _failure(
+                request.id,
+                Code.DISK,
+                f"the kiosk could not use its disk: {why}{where}; put that right and enrol again",
+            )
+
+    def _call(self, request: wire.Request, method: Method[Any, Any], say: Say) -> wire.Answer | wire.Failure:
+        result = self._handlers[method.name](method.params.model_validate(request.params), say)
+        if isinstance(result, Refused):
+            return _failure(request.id, result.code, result.why, result.faults)
+        return wire.Answer(id=request.id, result=result.model_dump(mode="json"))
+
+    # --- methods -------------------------------------------------------------
+
+    def _hello(self, params: wire.HelloParams, say: Say) -> wire.HelloResult | Refused:
+        del say
+        if params.protocol != wire.PROTOCOL:
+            older = "kiosk" if params.protocol > wire.PROTOCOL else "bench"
+            return Refused(
+                Code.PROTOCOL,
+                f"the bench ({params.bench}) speaks protocol {params.protocol}, this kiosk "
+                f"({identity.software()}) {wire.PROTOCOL}; update the {older}",
+            )
+        self._visitor = Visitor(params.who, params.bench)
+        self._sessions.record("session.opened", who=params.who, bench=params.bench)
+        return wire.HelloResult(
+            protocol=wire.PROTOCOL, device_id=self.device_id, software=identity.software()
+        )
+
+    def _identify(self, params: wire.Nothing, say: Say) -> wire.IdentifyResult:
+        del params, say
+        current = self._enrolments.current()
+        key = identity.journal_key(self._state)
+        return wire.IdentifyResult(
+            device_id=self.device_id,
+            model=identity.model(),
+            software=identity.software(),
+            state_dir=str(self._state),
+            enrolled=current is not None,
+            sealed=self._enrolments.sealed,
+            site=current.site if current else None,
+            gate=current.gate if current else None,
+            enrolled_at=(current.at or None) if current else None,
+            journal_key=str(key) if key else None,
+        )
+
+    def _begin(self, params: wire.BeginParams, say: Say) -> wire.BeginResult | Refused:
+        del say
+        begun = self._enrolments.begin(params, self._who)
+        if isinstance(begun, Refused):
+            self._note("enrol.refused", gate=params.gate, site=params.site, why=begun.why)
+            return begun
+        committed = isinstance(begun, Enrolled)
+        if not committed:
+            self._sessions.record("enrol.begun", who=self._who, site=params.site, gate=params.gate)
+        return wire.BeginResult(
+            transfer=begun.transfer, committed=committed, have={} if committed else self._enrolments.have()
+        )
+
+    def _put(self, params: wire.PutParams, say: Say) -> wire.PutResult | Refused:
+        del say
+        have = self._enrolments.put(params.transfer, params.file, params.offset, params.data)
+        return have if isinstance(have, Refused) else wire.PutResult(have=have)
+
+    def _commit(self, params: wire.CommitParams, say: Say) -> wire.CommitResult | Refused:
+        done = self._enrolments.current()
+        if done is None or done.transfer != params.transfer:
+            refused = self._enrolments.whole(params.transfer)
+            if refused:
+                return refused
+            say(wire.Notification(params={"stage": "the kiosk checks the configuration"}))
+            key = identity.make_journal_key(self._state)  # first, because the check looks for it
+            refused = self._enrolments.check(params.transfer)
+            if refused:
+                self._note("enrol.refused", why=refused.why)
+                return refused
+            outcome = self._enrolments.commit(params.transfer)
+            if isinstance(outcome, Refused):
+                return outcome
+            done = outcome
+            self._note("enrol.committed", site=done.site, gate=done.gate, journal_key=str(key))
+        return wire.CommitResult(
+            site=done.site,
+            gate=done.gate,
+            device_id=self.device_id,
+            software=identity.software(),
+            journal_key=str(identity.make_journal_key(self._state)),
+            enrolled_at=done.at,
+        )
+
+    def _status(self, params: wire.Nothing, say: Say) -> wire.StatusResult:
+        del params, say
+        return wire.StatusResult(
+            enrolled=self._enrolments.current() is not None,
+            received=sum(self._enrolments.have().values()),
+            announced=self._enrolments.announced(),
+            line_faults=self.line_faults,
+            clock=iso(self._utc()),
+        )
+
+    @property
+    def _who(self) -> str:
+        return self._visitor.who if self._visitor else ""
+
+    def _note(self, what: str, **facts: str) -> None:
+        """Record what is decided already: a full disk does not undo it."""
+        with contextlib.suppress(OSError):
+            self._sessions.record(what, who=self._who, **facts)
+
+
+def _failure(request_id: str | None, code: int, why: str, faults: Iterable[str] = ()) -> wire.Failure:
+    told: list[str] = []
+    room = _FAULT_BYTES
+    for fault in map(wire.plain, faults):
+        room -= len(fault.encode()) + _FAULT_BYTES // 50
+        if room < 0:
+            told.append("… and more")
+            break
+        told.append(fault)
+    facts = wire.ErrorFacts(code=code, message=wire.plain(why), data={"faults": told} if told else {})
+    return wire.Failure(id=request_id, error=facts)

@@ -1,0 +1,305 @@
+"""What the two ends say to each other: JSON-RPC 2.0, one object to a frame.
+
+The one table of methods stands at the bottom. The bench calls by it and the
+device serves by it, so neither can drift. Every field is bounded and of one
+type; texts hold no control characters, because a technician's terminal shows
+them. Nothing here opens a port or a file.
+
+A later protocol may add methods, and fields to `hello`; anything else is a
+new protocol number.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Generic, Literal, TypeAlias, TypeVar
+
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+
+from agent.core.allowlist import NAME
+from provisioning.framing import MAX_PAYLOAD
+
+PROTOCOL: Final = 1
+MAX_CHUNK: Final = 2048
+"""Bytes of a file in one `enrol.put`: with base64 and the envelope it fits a frame."""
+
+FileName: TypeAlias = Literal["gate.toml", "root.json", "broker.password"]
+MAX_FILE: Final[dict[FileName, int]] = {
+    "gate.toml": 64 * 1024,
+    "root.json": 256 * 1024,
+    "broker.password": 1024,
+}
+"""Bytes that a file of an enrolment may have."""
+
+Id: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,32}$")]
+Name: TypeAlias = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
+Text: TypeAlias = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+When: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9T:.Z+-]{20,32}$")]
+Transfer: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Sha256: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Key: TypeAlias = Annotated[str, StringConstraints(pattern=r"^ed25519:[0-9a-f]{64}$")]
+Size: TypeAlias = Annotated[int, Field(ge=0, le=max(MAX_FILE.values()))]
+
+
+class Code:
+    """Error codes: JSON-RPC's own, then ours. The sentence beside them is for people."""
+
+    UNREADABLE: Final = -32700
+    NOT_A_REQUEST: Final = -32600
+    NO_SUCH_METHOD: Final = -32601
+    BAD_PARAMS: Final = -32602
+    PROTOCOL: Final = 1  # the ends speak different protocols
+    HELLO_FIRST: Final = 2  # the device has restarted, or the bench was hasty
+    SEALED: Final = 3  # it is enrolled already
+    NO_TRANSFER: Final = 4  # nothing was begun under that name: begin again
+    NOT_WHOLE: Final = 5  # bytes are missing, or are not those that were announced
+    CHECK: Final = 6  # the configuration has faults; data.faults lists them
+    DISK: Final = 7  # the device could not write
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+# --- envelopes (jsonrpc.org/specification) -----------------------------------
+
+
+class Request(_Strict):
+    """A call. A repeated id is the same call again, and gets the same answer."""
+
+    jsonrpc: Literal["2.0"] = "2.0"
+    id: Id
+    method: Annotated[str, StringConstraints(max_length=40)]
+    params: dict[str, Any] = {}
+
+
+class Answer(_Strict):
+    """A call's result."""
+
+    jsonrpc: Literal["2.0"] = "2.0"
+    id: Id
+    result: dict[str, Any]
+
+
+class ErrorFacts(_Strict):
+    """Why a call was refused."""
+
+    code: int
+    message: Text
+    data: dict[str, Any] = {}
+
+
+class Failure(_Strict):
+    """A refused call; id is None when the request could not be read far enough to know it."""
+
+    jsonrpc: Literal["2.0"] = "2.0"
+    id: Id | None
+    error: ErrorFacts
+
+
+class Notification(_Strict):
+    """Said without being asked, never answered: `progress` with a `stage`."""
+
+    jsonrpc: Literal["2.0"] = "2.0"
+    method: Literal["progress"] = "progress"
+    params: dict[str, Text]
+
+
+Message: TypeAlias = Request | Answer | Failure | Notification
+_MESSAGE: Final[TypeAdapter[Message]] = TypeAdapter(Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A whole frame that holds no message of ours, and why in a few words."""
+
+    why: str
+
+
+def pack(message: Message) -> bytes:
+    """The payload of a frame.
+
+    Raises:
+        ValueError: it does not fit one.
+    """
+    payload = message.model_dump_json().encode()
+    if len(payload) > MAX_PAYLOAD:
+        raise ValueError(f"found a message of {len(payload)} bytes, wanted at most {MAX_PAYLOAD}")
+    return payload
+
+
+def unpack(payload: bytes) -> Message | Unreadable:
+    """Read a payload; never raises."""
+    try:
+        return _MESSAGE.validate_json(payload)
+    except ValidationError as fault:
+        return Unreadable(first_fault(fault))
+
+
+def first_fault(fault: ValidationError) -> str:
+    """The first thing that was wrong, in one line, without the value: it might be a secret."""
+    first = fault.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(step) for step in first["loc"])[:80]
+    words = f"{where}: {first['msg']}" if where else first["msg"]
+    return plain(words)
+
+
+def plain(text: str, longest: int = 200) -> str:
+    """The text as the wire allows it: on one line, no control characters, at most longest characters."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+# --- parameters and results --------------------------------------------------
+
+
+class Nothing(_Strict):
+    """No parameters."""
+
+
+class HelloParams(_Strict):
+    """Strict in nothing but its known fields, so that an older end can still say that it is older."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    protocol: Annotated[int, Field(ge=1, le=9999)]
+    bench: Text
+    who: Text
+
+
+class HelloResult(_Strict):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    protocol: Annotated[int, Field(ge=1, le=9999)]
+    device_id: Text
+    software: Text
+
+
+class IdentifyResult(_Strict):
+    """What stands on the label and what a technician must know; no secrets.
+
+    Args:
+        sealed: an enrolment will be refused.
+        state_dir: where its gate keeps its state; goes into the configuration.
+        journal_key: the public half, once there is one.
+    """
+
+    device_id: Text
+    model: Text
+    software: Text
+    state_dir: Text
+    enrolled: bool
+    sealed: bool
+    site: Name | None = None
+    gate: Name | None = None
+    enrolled_at: When | None = None
+    journal_key: Key | None = None
+
+
+class FileFacts(_Strict):
+    size: Size
+    sha256: Sha256
+
+
+class BeginParams(_Strict):
+    """Announce an enrolment, whole: a device writes nothing that was not announced."""
+
+    site: Name
+    gate: Name
+    at: When
+    files: dict[FileName, FileFacts]
+
+
+class BeginResult(_Strict):
+    """What the device has of it already, so that a cut transfer goes on where it was cut."""
+
+    transfer: Transfer
+    committed: bool
+    have: dict[FileName, Size]
+
+
+class PutParams(_Strict):
+    transfer: Transfer
+    file: FileName
+    offset: Size
+    data: Annotated[Base64Bytes, Field(strict=False, min_length=1, max_length=MAX_CHUNK)]
+
+
+class PutResult(_Strict):
+    """How many bytes of the file it has now: send from there."""
+
+    have: Size
+
+
+class CommitParams(_Strict):
+    transfer: Transfer
+
+
+class CommitResult(_Strict):
+    site: Name
+    gate: Name
+    device_id: Text
+    software: Text
+    journal_key: Key
+    enrolled_at: When
+
+
+class StatusResult(_Strict):
+    """Args: received, announced: bytes of the transfer in progress; line_faults: frames dropped."""
+
+    enrolled: bool
+    received: Annotated[int, Field(ge=0)]
+    announced: Annotated[int, Field(ge=0)]
+    line_faults: Annotated[int, Field(ge=0)]
+    clock: When
+
+
+def transfer_of(params: BeginParams) -> str:
+    """An enrolment's name: the same content is the same enrolment, however often it is begun."""
+    named = {"site": params.site, "gate": params.gate}
+    facts = {name: [facts.size, facts.sha256] for name, facts in params.files.items()}
+    canonical = json.dumps([named, facts], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+# --- the table ---------------------------------------------------------------
+
+P = TypeVar("P", bound=BaseModel)
+R = TypeVar("R", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[P, R]):
+    """One thing a bench may ask.
+
+    Args:
+        asks_again_s: how long a bench waits for the answer, beyond the bytes' time on the line,
+            before it sends the same request again.
+        gives_up_s: how long it keeps doing so.
+    """
+
+    name: str
+    params: type[P]
+    result: type[R]
+    asks_again_s: float = 0.5
+    gives_up_s: float = 15.0
+
+
+HELLO: Final = Method("hello", HelloParams, HelloResult, gives_up_s=6.0)
+IDENTIFY: Final = Method("identify", Nothing, IdentifyResult)
+ENROL_BEGIN: Final = Method("enrol.begin", BeginParams, BeginResult)
+ENROL_PUT: Final = Method("enrol.put", PutParams, PutResult, asks_again_s=0.25)
+ENROL_COMMIT: Final = Method("enrol.commit", CommitParams, CommitResult, asks_again_s=2.0, gives_up_s=60.0)
+STATUS: Final = Method("status", Nothing, StatusResult)
+
+METHODS: Final[dict[str, Method[Any, Any]]] = {
+    method.name: method for method in (HELLO, IDENTIFY, ENROL_BEGIN, ENROL_PUT, ENROL_COMMIT, STATUS)
+}

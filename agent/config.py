@@ -4,14 +4,17 @@ Units stand in the keys. Every fault is found at once and named with its key,
 what stands there and what is allowed. Paths are relative to the file.
 """
 
+import copy
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticUndefined
 
 from agent.brokers.config import BrokerConfig
 from agent.core.allowlist import NAME
@@ -20,6 +23,21 @@ from hw.board import Board, BoardFault, load_board
 from hw.cameras.config import CameraConfig
 
 MAX_FILE_BYTES: Final = 256 * 1024
+
+
+def _named(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError("1 to 32 of a-z, 0-9 and -, the first not a -")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_named)]
+
+
+def _source(text: str) -> str:
+    if text and not text.startswith(("dir:", "http://", "https://")):
+        raise ValueError("dir:/path, http://… or https://…")
+    return text
 
 
 class _Section(BaseModel):
@@ -49,7 +67,7 @@ class JournalConfig(_Section):
 class ListConfig(_Section):
     """Where sync finds the published list, how often it looks, and how often the gate does."""
 
-    source: str = Field(default="", max_length=1024, pattern=r"^(|dir:.+|https?://.+)$")
+    source: Annotated[str, AfterValidator(_source)] = Field(default="", max_length=1024)
     refresh_s: float = Field(default=30.0, ge=0.2, le=3600.0)
 
 
@@ -62,10 +80,10 @@ class ClockConfig(_Section):
 class GateConfig(_Section):
     """One gate."""
 
-    site: str = Field(pattern=f"^{NAME.pattern}$")
-    gate: str = Field(pattern=f"^{NAME.pattern}$")
+    site: Name
+    gate: Name
     direction: Literal["in", "out", "both"] = "both"
-    zone: str = Field(default="main", pattern=f"^{NAME.pattern}$")
+    zone: Name = "main"
     root: Path = Path("root.json")
     state: Path = Path("/var/lib/menshen")
     camera: CameraConfig = Field(default_factory=CameraConfig)
@@ -142,7 +160,7 @@ def examine(path: Path) -> tuple[GateConfig | None, tuple[str, ...]]:
     try:
         config = GateConfig.model_validate(fields)
     except ValidationError as fault:
-        return None, tuple(_shape_faults(fault))
+        return None, (*_shape_faults(fault), *_further_faults(fields, fault, path.resolve().parent))
     config = _beside(config, path.resolve().parent)
     return config, tuple(_meaning_faults(config))
 
@@ -179,6 +197,25 @@ def _shape_faults(fault: ValidationError) -> Iterator[str]:
                 yield f"{key}: missing; it has no default"
             case _:
                 yield f"{key}: found {found}, allowed: {wanted}"
+
+
+def _further_faults(fields: dict[str, Any], fault: ValidationError, folder: Path) -> Iterator[str]:
+    """What else is wrong, as far as it shows with the keys of a wrong shape left out."""
+    fields = {"site": "unnamed", "gate": "unnamed", **copy.deepcopy(fields)}
+    wrong = [tuple(map(str, error["loc"])) for error in fault.errors()]
+    for *sections, key in wrong:
+        section: Any = fields
+        for name in sections:
+            section = section.get(name, {}) if isinstance(section, dict) else {}
+        if isinstance(section, dict):
+            section.pop(key, None)
+    fields = {"site": "unnamed", "gate": "unnamed", **fields}
+    try:
+        config = _beside(GateConfig.model_validate(fields), folder)
+    except ValidationError:
+        return  # a section cannot stand without the key that is wrong
+    named = {".".join(loc) for loc in wrong}
+    yield from (sentence for sentence in _meaning_faults(config) if sentence.split(":")[0] not in named)
 
 
 def _allowed(loc: tuple[int | str, ...]) -> str:
@@ -229,3 +266,33 @@ def board_of(config: GateConfig) -> Board:
         BoardFault: it is unknown, or faulty.
     """
     return load_board(config.board.name)
+
+
+def defaults() -> Iterator[str]:
+    """Every setting with its default, as the lines of a TOML file; those without one are commented."""
+    yield from _section_lines(GateConfig, "")
+
+
+def _section_lines(section: type[BaseModel], title: str) -> Iterator[str]:
+    tables: list[tuple[str, type[BaseModel]]] = []
+    if title:
+        yield f"\n[{title}]"
+    for name, field in section.model_fields.items():
+        inner = next(
+            (one for one in (field.annotation, *get_args(field.annotation)) if _is_section(one)), None
+        )
+        if inner is not None:
+            tables.append((name, inner))
+            continue
+        default = field.get_default(call_default_factory=True)
+        if default is PydanticUndefined or default is None:
+            yield f"# {name} ="
+        else:
+            shown = default if isinstance(default, int | float | str | tuple) else str(default)
+            yield f"{name} = {json.dumps(shown)}"
+    for name, inner in tables:
+        yield from _section_lines(inner, f"{title}.{name}" if title else name)
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -1,0 +1,36 @@
+"""menshen-agent: the commands of a gate, one file each."""
+
+import click
+
+from agent.cli.check import check
+from agent.cli.decode import decode
+from agent.cli.gate import gate, rest_pins
+from agent.cli.replay import replay
+from agent.cli.run import run
+from agent.cli.sync import sync
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="menshen")
+def main() -> None:
+    """The gate agent: what runs on the Raspberry Pi at a gate.
+
+    \b
+    On a gate, systemd runs two processes that do not trust each other:
+      menshen-agent gate   has the camera and the lock, and no network
+      menshen-agent sync   has the network, and neither
+    On a bench, `menshen-agent run` starts both.
+
+    \b
+    Exit codes, of every command:
+      0   done
+      1   done, but something was found wrong; it is named on standard output
+      2   the command line is wrong
+      3   this machine or its configuration does not allow it; says why
+    """
+
+
+for _command in (gate, sync, run, check, decode, replay, rest_pins):
+    main.add_command(_command)
+
+__all__ = ["main"]

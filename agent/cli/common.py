@@ -1,0 +1,54 @@
+"""What the commands share: the configuration option, and how a fault is told."""
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
+
+import click
+
+from agent.config import ConfigFault, GateConfig, load
+
+NOT_POSSIBLE: Final = 3
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("/etc/menshen/gate.toml"),
+    show_default=True,
+    help="The gate's configuration.",
+)
+
+
+def fail(sentence: str) -> NoReturn:
+    """Say why this cannot be done here, and leave with exit code 3."""
+    click.echo(f"menshen-agent: {sentence}", err=True)
+    raise SystemExit(NOT_POSSIBLE)
+
+
+def loaded(path: Path) -> GateConfig:
+    """The configuration, or every fault in it and exit code 3."""
+    try:
+        return load(path)
+    except ConfigFault as fault:
+        for sentence in fault.faults:
+            click.echo(f"{path}: {sentence}", err=True)
+        fail(f"the configuration has {len(fault.faults)} fault(s), named above; mend them and start again")
+
+
+@contextlib.contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call stop on SIGTERM and SIGINT."""
+
+    def asked(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

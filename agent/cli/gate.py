@@ -1,0 +1,64 @@
+"""menshen-agent gate, and rest-pins, which follows it however it ended."""
+
+from pathlib import Path
+
+import click
+
+from agent.cli.common import config_option, fail, loaded, stopped_by_signals
+from agent.config import GateConfig, board_of
+from agent.last_good import load_or_last_good, remember_good
+from agent.logs import configure
+
+
+@click.command()
+@config_option
+def gate(config_path: Path) -> None:
+    """Serve one gate: camera, journal, lock and lights; no network.
+
+    Runs until SIGTERM. If the configuration has been spoilt since the last start, the last
+    good one is used, and a gate.fault event says so.
+
+    \b
+    Example:
+      menshen-agent gate --config /etc/menshen/gate.toml
+    """
+    # Imported here, so that the other commands do not wait for camera and pins.
+    from agent.device_key import KeyFault  # noqa: PLC0415
+    from agent.wiring.gate import gate_process  # noqa: PLC0415
+    from hw.cameras import CameraFault  # noqa: PLC0415
+    from hw.pins import PinsFault  # noqa: PLC0415
+
+    config, faults = load_or_last_good(config_path)
+    if config is None:
+        loaded(config_path)
+        return
+    configure(gate=config.gate, process="gate")
+    try:
+        with gate_process(config, config_faults=faults) as parts, stopped_by_signals(parts.stop):
+            if not faults:
+                remember_good(config)
+            parts.kiosk.serve()
+    except (KeyFault, CameraFault, PinsFault, OSError) as fault:
+        fail(str(fault))
+
+
+@click.command("rest-pins")
+@config_option
+def rest_pins(config_path: Path) -> None:
+    """Bring the lock, the lamps and the buzzer to rest, and exit.
+
+    systemd runs it after the gate process has ended in whatever way, because a Pi's pins go on
+    driving their last level.
+    """
+    from hw.outputs import rest_pins as rest  # noqa: PLC0415
+    from hw.pins import PinsFault, pin_factory  # noqa: PLC0415
+
+    config: GateConfig = load_or_last_good(config_path)[0] or loaded(config_path)
+    try:
+        factory = pin_factory(config.board.pins)
+        try:
+            rest(board_of(config), factory)
+        finally:
+            factory.close()
+    except PinsFault as fault:
+        fail(str(fault))

@@ -1,0 +1,73 @@
+"""Keeps the stored list current: looks at the source, verifies, switches, looks again."""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from agent.core.allowlist import Head, ListFault
+from agent.core.keys import PublicKey
+from agent.ports import Clock
+from agent.stores.anchor import Anchor
+from agent.stores.lists import ListStore
+from agent.stores.sources import Source
+from agent.stores.updates import Outcome, Refused, Renewed, Switched, Unchanged, update
+
+log: Final = structlog.get_logger()
+
+
+class Refresher:
+    """One store and the source it follows.
+
+    Args:
+        open_store: opens sync's store; called in the thread that refreshes.
+    """
+
+    def __init__(
+        self, open_store: Callable[[], ListStore], source: Source, anchor: Anchor, clock: Clock
+    ) -> None:
+        self._open_store, self._source, self._anchor, self._clock = open_store, source, anchor, clock
+        self._ack_keys: tuple[PublicKey, ...] = ()
+        self._refused = ""
+
+    def ack_keys(self) -> tuple[PublicKey, ...]:
+        """The office's acknowledgement keys in the stored list; safe from any thread."""
+        return self._ack_keys
+
+    def serve(self, stop: threading.Event, every_s: float) -> None:
+        """Refresh until stop is set."""
+        with contextlib.closing(self._open_store()) as store:
+            self._take_keys(store)
+            while True:
+                self.refresh(store)
+                if stop.wait(every_s):
+                    return
+
+    def once(self) -> Outcome:
+        """Refresh once."""
+        with contextlib.closing(self._open_store()) as store:
+            return self.refresh(store)
+
+    def refresh(self, store: ListStore) -> Outcome:
+        """Look at the source once, and say what came of it when it is news."""
+        outcome = update(store, self._source, self._anchor, self._clock.now())
+        match outcome:
+            case Switched(number):
+                log.info("list.stored", list=number, parts=outcome.parts, bytes=outcome.moved_bytes)
+            case Renewed(number):
+                log.info("list.renewed", list=number)
+            case Refused(why):
+                if why != self._refused:
+                    log.warning("list.refused", why=why)
+            case Unchanged():
+                pass
+        self._refused = outcome.why if isinstance(outcome, Refused) else ""
+        self._take_keys(store)
+        return outcome
+
+    def _take_keys(self, store: ListStore) -> None:
+        current = store.current()
+        with contextlib.suppress(ListFault):
+            self._ack_keys = Head.from_bytes(current.head).ack_keys if current else ()

@@ -1,0 +1,97 @@
+"""Follows the list that sync stores, in a thread of its own.
+
+Verifying a large list takes a small machine seconds, and the gate's loop has
+none to spare: the follower watches the store, verifies what is new from the
+root of trust, and hands over a list that is ready for lookups.
+"""
+
+import queue
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from agent.core.allowlist import Allowlist
+from agent.core.notices import ListRefused, ListSwitched, Notice
+from agent.ports import Clock
+from agent.stores.anchor import Anchor
+from agent.stores.lists import ListReader
+from agent.stores.loading import NotLoaded, load
+
+log: Final = structlog.get_logger()
+
+LOOK_EVERY_S: Final = 0.5
+_TRY_AGAIN_S: Final = 30.0
+
+
+class ListFollower:
+    """Gives the gate its lists.
+
+    Args:
+        list_file: sync's store.
+        anchor: the gate's root of trust and its memory of versions.
+    """
+
+    def __init__(self, list_file: Path, anchor: Anchor, clock: Clock) -> None:
+        self._file, self._anchor, self._clock = list_file, anchor, clock
+        self._serving = ListReader(list_file)  # lookups, in the gate's thread
+        self._news: queue.SimpleQueue[Notice] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="list-follower", daemon=True)
+        self._refused = ""
+
+    def first(self) -> Allowlist | None:
+        """Load what is stored now, in the caller's thread, and begin to follow.
+
+        Returns:
+            The list, or None when there is none that may be believed; news() then says why.
+        """
+        watching = ListReader(self._file)
+        generation = watching.generation()
+        watching.close()
+        loaded = self._load() if generation else None
+        self._seen = generation
+        self._thread.start()
+        return loaded
+
+    def news(self) -> Sequence[Notice]:
+        """Lists switched or refused since the last call; never blocks."""
+        notices = []
+        while not self._news.empty():
+            notices.append(self._news.get())
+        return notices
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5.0)
+        self._serving.close()
+
+    def _load(self) -> Allowlist | None:
+        loaded = load(self._serving, self._anchor, self._clock.now())
+        if isinstance(loaded, NotLoaded):
+            if loaded.why != self._refused:  # said once, not at every try
+                self._refused = loaded.why
+                log.error("list.refused", why=loaded.why)
+                self._news.put(ListRefused(loaded.why))
+            return None
+        self._refused = ""
+        return loaded
+
+    def _follow(self) -> None:
+        watching = ListReader(self._file)
+        waited_s = 0.0
+        in_use = self._refused == ""
+        while not self._stop.wait(LOOK_EVERY_S):
+            generation = watching.generation()
+            waited_s += LOOK_EVERY_S
+            if not generation or (generation == self._seen and (in_use or waited_s < _TRY_AGAIN_S)):
+                continue
+            self._seen, waited_s = generation, 0.0
+            allowlist = self._load()
+            in_use = allowlist is not None
+            if allowlist is not None:
+                self._news.put(ListSwitched(allowlist))
+        watching.close()

@@ -1,0 +1,1 @@
+"""Where the processes are put together, and nowhere else: one file each."""

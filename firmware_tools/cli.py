@@ -1,0 +1,116 @@
+"""menshen-firmware: what is asked of the people who hold the offline keys."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from firmware_tools import passphrases
+from firmware_tools.key_files import CeremonyFault
+
+_DIRECTORY: Final = click.Path(path_type=Path, file_okay=False)
+_FILE: Final = click.Path(path_type=Path, dir_okay=False)
+_passphrase_file = click.option(
+    "--passphrase-file",
+    type=_FILE,
+    help="Read the passphrase from the first line of FILE, mode 0600; else ask.",
+)
+
+
+class _Told(click.ClickException):
+    """A fault as one sentence, exit code 1."""
+
+
+@click.group()
+def main() -> None:
+    """Signed releases, and the keys that everything rests on."""
+
+
+@main.group()
+def keys() -> None:
+    """The key ceremony, on a machine without a network.
+
+    \b
+    1.  keys make --out KEYS
+    2.  the office hands over office-public.json
+    3.  keys sign --keys KEYS --office office-public.json --out TRUST
+    """
+
+
+@keys.command()
+@click.option("--out", required=True, type=_DIRECTORY, help="A new directory for the keys.")
+@_passphrase_file
+@click.option("--dry-run", is_flag=True, help="Say what would be made; ask nothing, write nothing.")
+def make(out: Path, passphrase_file: Path | None, dry_run: bool) -> None:
+    """Make 3 root keys (2 must sign), 2 targets keys (2) and 2 firmware keys (2)."""
+    from firmware_tools import ceremony  # noqa: PLC0415  TUF takes a quarter of a second to import
+
+    if dry_run:
+        for role, wanted in ceremony.OFFLINE.items():
+            for n in range(1, wanted.keys + 1):
+                click.echo(
+                    f"would make {out / f'{role}-{n}.pem'}  {role}, {wanted.threshold} of {wanted.keys} must sign"
+                )
+        return
+    try:
+        made = ceremony.make_keys(out, passphrases.read(passphrase_file, twice=True))
+    except CeremonyFault as fault:
+        raise _Told(str(fault)) from fault
+    for role_keys in made.roles.values():
+        for listed in role_keys.keys:
+            click.echo(f"made {out / f'{listed.name}.pem'}  {listed.public.keyid}")
+    click.echo("Copy each key to a medium of its own, give it to a keeper of its own, and delete it here.")
+
+
+@keys.command()
+@click.argument("directory", type=_DIRECTORY)
+def show(directory: Path) -> None:
+    """List fingerprints, roles and thresholds; needs no passphrase."""
+    from firmware_tools import ceremony  # noqa: PLC0415  as above
+
+    try:
+        found = ceremony.show(directory)
+    except CeremonyFault as fault:
+        raise _Told(str(fault)) from fault
+    for role, role_keys in found.roles.items():
+        click.echo(f"{role}: {role_keys.threshold} of {len(role_keys.keys)} must sign")
+        for listed in role_keys.keys:
+            here = "" if (directory / f"{listed.name}.pem").exists() else "  (not in this directory)"
+            click.echo(f"  {listed.name:<11} {listed.public.keyid}{here}")
+
+
+@keys.command()
+@click.option("--keys", "keys_dir", required=True, type=_DIRECTORY, help="What `keys make` wrote.")
+@click.option("--office", required=True, type=_FILE, help="The office's office-public.json.")
+@click.option("--out", required=True, type=_DIRECTORY, help="Where 1.root.json and 1.targets.json go.")
+@_passphrase_file
+@click.option("--dry-run", is_flag=True, help="Unlock, sign and check, but write nothing.")
+def sign(keys_dir: Path, office: Path, out: Path, passphrase_file: Path | None, dry_run: bool) -> None:
+    """Let the offline keys vouch for an office: its root of trust."""
+    from firmware_tools import ceremony, key_files  # noqa: PLC0415  as above
+
+    try:
+        wanted = key_files.read(office, key_files.OfficePublic, "the file that the office made")
+        passphrase = passphrases.read(passphrase_file, twice=False)
+        root, targets = ceremony.sign_trust(keys_dir, wanted, passphrase, datetime.now(UTC))
+        written = [] if dry_run else ceremony.write_trust(out, root, targets)
+    except CeremonyFault as fault:
+        raise _Told(str(fault)) from fault
+    click.echo(
+        f"site {wanted.site}: root until {root.signed.expires:%Y-%m-%d}, targets until {targets.signed.expires:%Y-%m-%d}"
+    )
+    for role, role_keys in wanted.roles.items():
+        for listed in role_keys.keys:
+            click.echo(
+                f"  {role:<11} {listed.public.keyid}  {role_keys.threshold} of {len(role_keys.keys)} must sign"
+            )
+    click.echo("Read these aloud and compare them with the office's own.")
+    for path in written:
+        click.echo(f"wrote {path}")
+    if dry_run:
+        click.echo(f"dry run: nothing written to {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""The office's online keys: made once, kept in its home, public halves on paper.
+
+One file a key, PKCS8 PEM, mode 0600, unencrypted: these keys sign while
+nobody is there, so whoever owns the machine owns them. What they may sign is
+bounded by the offline keys of the key ceremony, which takes their public
+halves from office_public(). This module knows no Django and no repository.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from securesystemslib.signer import CryptoSigner
+
+from agent.core.keys import Alg, PublicKey
+from office.faults import OfficeFault
+from office.files import write_new
+
+TUF_ROLES: Final = ("allowlist", "revoke", "snapshot", "timestamp")
+OFFICE_PUBLIC_FORMAT: Final = 1
+FIRST_KEY_ID: Final = 1
+"""Until keys rotate."""
+_OTHER: Final = ("issuer", "ack")
+_MAX_PEM_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineKey:
+    """A key that signs passes or acknowledgements; never printed.
+
+    Args:
+        key_id: its number in list heads and static passes.
+    """
+
+    key_id: int
+    _private: Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def public(self) -> PublicKey:
+        return PublicKey(Alg.ED25519, self._private.public_key().public_bytes_raw())
+
+    def sign(self, data: bytes) -> bytes:
+        """Ed25519 over data, 64 bytes."""
+        return self._private.sign(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The private keys, loaded.
+
+    Args:
+        signers: TUF role to the key that signs it.
+        issuer: signs static passes.
+        ack: signs acknowledgements of events.
+    """
+
+    signers: Mapping[str, CryptoSigner] = field(repr=False)
+    issuer: OnlineKey
+    ack: OnlineKey
+
+    @classmethod
+    def make(cls, directory: Path) -> Self:
+        """Make all keys; the directory is made if missing.
+
+        Raises:
+            OfficeFault: there are keys already, or they can't be written.
+        """
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if any(directory.glob("*.pem")):
+                raise OfficeFault(
+                    f"found keys in {directory}, wanted none there: lists and passes signed with them are in use; "
+                    "move them away yourself if they are to be replaced"
+                )
+            for name in (*TUF_ROLES, *_OTHER):
+                pem = Ed25519PrivateKey.generate().private_bytes(
+                    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+                )
+                write_new(directory / f"{name}.pem", pem, 0o600)
+        except OSError as fault:
+            raise OfficeFault(f"the office's keys can't be written to {directory}: {fault}") from fault
+        return cls.load(directory)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Load the keys that make() wrote.
+
+        Raises:
+            OfficeFault: one is missing, damaged or open to other users.
+        """
+        keys = {name: _load(directory / f"{name}.pem") for name in (*TUF_ROLES, *_OTHER)}
+        return cls(
+            {role: CryptoSigner(keys[role]) for role in TUF_ROLES},
+            OnlineKey(FIRST_KEY_ID, keys["issuer"]),
+            OnlineKey(FIRST_KEY_ID, keys["ack"]),
+        )
+
+    def office_public(self, site: str, allowlist_threshold: int = 1) -> dict[str, Any]:
+        """What the office hands to the key ceremony, as office-public.json: public keys only.
+
+        Its format is described in firmware_tools.office_file.
+        """
+        return {
+            "format": OFFICE_PUBLIC_FORMAT,
+            "site": site,
+            "roles": {
+                role: {
+                    "threshold": allowlist_threshold if role == "allowlist" else 1,
+                    "keys": [{"alg": "ed25519", "key": signer.public_key.keyval["public"]}],
+                }
+                for role, signer in self.signers.items()
+            },
+        }
+
+
+def _load(path: Path) -> Ed25519PrivateKey:
+    try:
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            raise OfficeFault(
+                f"found {path} with mode {mode & 0o777:04o}, wanted 0600; run: chmod 600 {path}"
+            )
+        with path.open("rb") as file:
+            key = load_pem_private_key(file.read(_MAX_PEM_BYTES), None)
+    except FileNotFoundError as fault:
+        raise OfficeFault(f"there is no key {path}; restore the office's home from its backup") from fault
+    except (OSError, ValueError, TypeError) as fault:
+        raise OfficeFault(f"the key {path} can't be read: {fault}; restore it from the backup") from fault
+    if not isinstance(key, Ed25519PrivateKey):
+        raise OfficeFault(f"found another kind of key in {path}, wanted Ed25519; restore it from the backup")
+    return key

@@ -1,0 +1,314 @@
+"""The published list: a TUF repository in a directory, for gates to copy.
+
+TUF signs one target, `al/head`; the sub-indexes and shards under it lie in
+the same directory as `al/<sha256>`, named by the head and not by TUF. Files
+are written so that whoever reads at any moment finds one whole list: parts
+first, then the signed files that name them, and timestamp.json last, by
+renaming. This module knows no Django and refuses to know what a grant is.
+
+    N.root.json, N.targets.json   from the key ceremony, offline keys
+    N.allowlist.json              N is the list's number; lists al/head alone
+    N.snapshot.json, timestamp.json
+    al/<sha256>.head              the head's bytes (consistent snapshot)
+    al/<sha256>                   sub-indexes and shards
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from securesystemslib.exceptions import Error as SignatureFault
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
+from tuf.api.serialization.json import JSONSerializer
+
+from agent.core.allowlist import HEAD_TARGET, Head, ListFault, parts_of
+from office.faults import OfficeFault
+from office.files import sync_directory, write_beside, write_whole
+from office.keyring import Keyring
+
+ALLOWLIST_DAYS: Final = 21
+ONLINE_DAYS: Final = 7
+SITE_FIELD: Final = "x-menshen-site"
+KEEP: Final = 3
+"""Lists whose files stay, for gates in the middle of fetching one."""
+_EPOCH_2025_MIN: Final = 1735689600 // 60
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publication wrote.
+
+    Args:
+        expires_utc: when gates stop believing it, unless something newer is signed before.
+    """
+
+    number: int
+    files_written: int
+    bytes_written: int
+    expires_utc: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """What the ceremony signed."""
+
+    root: Metadata[Root]
+    targets: Metadata[Targets]
+    files: Mapping[str, bytes]
+
+
+def publish(  # noqa: PLR0913, PLR0917  each its own thing
+    repo_dir: Path,
+    trust_dir: Path,
+    keyring: Keyring,
+    head: Head,
+    parts: Mapping[bytes, bytes],
+    now_utc: float,
+) -> Published:
+    """Sign a head and write it, with its parts, as the newest list.
+
+    Args:
+        repo_dir: made if missing.
+        trust_dir: where the key ceremony put N.root.json and N.targets.json.
+        head: its number must be greater than the last published.
+        parts: sub-indexes and shards by SHA-256, as pack() gives them; those that are
+            in the directory already may be left out.
+    Raises:
+        OfficeFault: and the directory still holds the list before, whole.
+    """
+    try:
+        (repo_dir / "al").mkdir(parents=True, exist_ok=True)
+        trust = _trust(trust_dir, head.site, now_utc)
+        if head.number <= (last := last_number(repo_dir)):
+            raise OfficeFault(f"found list {head.number}, wanted a number above {last}, which is published")
+        new = _new_parts(repo_dir, head, parts)
+        head_bytes = head.to_bytes()
+        target = TargetFile.from_data(HEAD_TARGET, head_bytes, ["sha256"])
+        role = Targets(
+            version=head.number, expires=_in_days(ALLOWLIST_DAYS, now_utc), targets={HEAD_TARGET: target}
+        )
+        signed_role = _signed(role, "allowlist", trust.targets.signed, keyring)
+        new[f"al/{target.hashes['sha256']}.head"] = head_bytes
+        new[f"{head.number}.allowlist.json"] = signed_role
+        return _finish(repo_dir, trust, keyring, head.number, new, signed_role, now_utc)
+    except OSError as fault:
+        raise OfficeFault(f"list {head.number} can't be written to {repo_dir}: {fault}") from fault
+
+
+def renew(repo_dir: Path, trust_dir: Path, keyring: Keyring, now_utc: float) -> Published:
+    """Sign the newest list's snapshot and timestamp again, so that gates know it is still the newest.
+
+    Raises:
+        OfficeFault: nothing is published, or as for publish.
+    """
+    try:
+        number = last_number(repo_dir)
+        if not number:
+            raise OfficeFault(f"found no list in {repo_dir}; publish one first")
+        role = (repo_dir / f"{number}.allowlist.json").read_bytes()
+        target = Metadata[Targets].from_bytes(role).signed.targets[HEAD_TARGET]
+        head = Head.from_bytes((repo_dir / "al" / f"{target.hashes['sha256']}.head").read_bytes())
+        trust = _trust(trust_dir, head.site, now_utc)
+        return _finish(repo_dir, trust, keyring, number, {}, role, now_utc)
+    except (OSError, RepositoryError, KeyError, ListFault) as fault:
+        raise OfficeFault(f"the list in {repo_dir} can't be renewed: {fault}; publish again") from fault
+
+
+def last_number(repo_dir: Path) -> int:
+    """The number of the newest list that readers of the directory find; 0 if there is none.
+
+    Raises:
+        OfficeFault: what is there is damaged.
+    """
+    try:
+        stamp = Metadata[Timestamp].from_bytes((repo_dir / "timestamp.json").read_bytes())
+        version = stamp.signed.snapshot_meta.version
+        snapshot = Metadata[Snapshot].from_bytes((repo_dir / f"{version}.snapshot.json").read_bytes())
+        return snapshot.signed.meta["allowlist.json"].version
+    except FileNotFoundError:
+        return 0
+    except (OSError, RepositoryError, KeyError) as fault:
+        raise OfficeFault(
+            f"the repository {repo_dir} is damaged: {fault}; restore it from the backup"
+        ) from fault
+
+
+def _trust(trust_dir: Path, site: str, now_utc: float) -> _Trust:
+    """Read what the ceremony signed, and check that a gate would believe it."""
+    roots, targets = _versions(trust_dir, "root"), _versions(trust_dir, "targets")
+    if not roots or not targets:
+        raise OfficeFault(
+            f"found no signed root and targets in {trust_dir}; hold the key ceremony: menshen-firmware keys sign"
+        )
+    files = {path.name: path.read_bytes() for path in (*roots.values(), targets[max(targets)])}
+    try:
+        root = Metadata[Root].from_bytes(files[roots[max(roots)].name])
+        role = Metadata[Targets].from_bytes(files[targets[max(targets)].name])
+        root.signed.verify_delegate(Root.type, root.signed_bytes, root.signatures)
+        root.signed.verify_delegate(Targets.type, role.signed_bytes, role.signatures)
+    except RepositoryError as fault:
+        raise OfficeFault(f"what the key ceremony left in {trust_dir} is not whole: {fault}") from fault
+    for one in (root.signed, role.signed):
+        if one.is_expired(_moment(now_utc)):
+            raise OfficeFault(
+                f"the {one.type} metadata ended {one.expires:%Y-%m-%d}; renew it with the offline keys"
+            )
+    if (named := root.signed.unrecognized_fields.get(SITE_FIELD)) != site:
+        raise OfficeFault(f"the root of trust in {trust_dir} is for site {named!r}, the list for {site!r}")
+    return _Trust(root, role, files)
+
+
+def _versions(directory: Path, role: str) -> dict[int, Path]:
+    found = (
+        re.fullmatch(rf"([1-9][0-9]{{0,8}})\.{role}\.json", path.name) for path in directory.glob("*.json")
+    )
+    return {int(name[1]): directory / name[0] for name in found if name}
+
+
+def _new_parts(repo_dir: Path, head: Head, parts: Mapping[bytes, bytes]) -> dict[str, bytes]:
+    """The parts to be written, by path; everything that the head names must be at hand."""
+
+    def index(digest: bytes) -> bytes:
+        return parts[digest] if digest in parts else (repo_dir / _part_path(digest)).read_bytes()
+
+    new: dict[str, bytes] = {}
+    for digest in parts_of(head, index):
+        path = _part_path(digest)
+        if (repo_dir / path).exists():
+            continue
+        if digest not in parts:
+            raise OfficeFault(
+                f"list {head.number} names the part {digest.hex()[:12]}, which nobody has; pack it again"
+            )
+        if hashlib.sha256(parts[digest]).digest() != digest:
+            raise OfficeFault(
+                f"the part {digest.hex()[:12]} of list {head.number} has another hash; pack it again"
+            )
+        new[path] = parts[digest]
+    return new
+
+
+def _part_path(digest: bytes) -> str:
+    return f"al/{digest.hex()}"
+
+
+def _signed(signed: T, role: str, delegator: Root | Targets, keyring: Keyring) -> bytes:
+    """Sign for a role, and check it as a gate will."""
+    metadata = Metadata(signed)
+    try:
+        metadata.sign(keyring.signers[role])
+        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    except (RepositoryError, SignatureFault, ValueError) as fault:
+        raise OfficeFault(
+            f"gates would refuse this office's signature for the role {role}: {fault}; "
+            "hold the key ceremony again with this office's public keys"
+        ) from fault
+    return metadata.to_bytes(JSONSerializer(compact=True))
+
+
+def _finish(  # noqa: PLR0913, PLR0917  the last step of both
+    repo_dir: Path,
+    trust: _Trust,
+    keyring: Keyring,
+    number: int,
+    new: dict[str, bytes],
+    role: bytes,
+    now_utc: float,
+) -> Published:
+    """Sign snapshot and timestamp, then write everything, timestamp.json last."""
+    root, targets = trust.root.signed, trust.targets.signed
+    version = _next_version(repo_dir, now_utc)
+    expires = _in_days(ONLINE_DAYS, now_utc)
+    targets_bytes = trust.files[f"{targets.version}.targets.json"]
+    snapshot = Snapshot(
+        version=version,
+        expires=expires,
+        meta={
+            "targets.json": MetaFile.from_data(targets.version, targets_bytes, ["sha256"]),
+            "allowlist.json": MetaFile.from_data(number, role, ["sha256"]),
+        },
+    )
+    snapshot_bytes = _signed(snapshot, "snapshot", root, keyring)
+    stamp = Timestamp(
+        version=version,
+        expires=expires,
+        snapshot_meta=MetaFile.from_data(version, snapshot_bytes, ["sha256"]),
+    )
+    stamp_bytes = _signed(stamp, "timestamp", root, keyring)
+
+    new[f"{version}.snapshot.json"] = snapshot_bytes
+    new |= {name: data for name, data in trust.files.items() if not (repo_dir / name).exists()}
+    _write_all(repo_dir, new)
+    write_whole(repo_dir / "timestamp.json", stamp_bytes)
+    _prune(repo_dir)
+    ends = Metadata[Targets].from_bytes(role).signed.expires
+    return Published(
+        number=number,
+        files_written=len(new) + 1,
+        bytes_written=sum(map(len, new.values())) + len(stamp_bytes),
+        expires_utc=min(expires, ends, root.expires, targets.expires).timestamp(),
+    )
+
+
+def _next_version(repo_dir: Path, now_utc: float) -> int:
+    """Greater than any that gates have seen, even if this directory was lost: minutes since 2025."""
+    minutes = int(now_utc) // 60 - _EPOCH_2025_MIN
+    try:
+        stamp = Metadata[Timestamp].from_bytes((repo_dir / "timestamp.json").read_bytes())
+    except FileNotFoundError:
+        return max(1, minutes)
+    return max(stamp.signed.version + 1, minutes)
+
+
+def _write_all(repo_dir: Path, files: Mapping[str, bytes]) -> None:
+    """Write files durably: flush all under passing names, then rename, then flush the directories."""
+    beside: dict[Path, Path] = {}
+    try:
+        for name, data in files.items():
+            beside[repo_dir / name] = write_beside(repo_dir / name, data, 0o644)
+        for path, passing in beside.items():
+            passing.rename(path)
+    except OSError:
+        for passing in beside.values():
+            passing.unlink(missing_ok=True)
+        raise
+    sync_directory(repo_dir / "al")
+    sync_directory(repo_dir)
+
+
+def _prune(repo_dir: Path) -> None:
+    """Remove what only lists before the last KEEP need. A crash in here leaves too much, never too little."""
+    lists = _versions(repo_dir, "allowlist")
+    kept = sorted(lists)[-KEEP:]
+    needed: set[str] = set()
+    for number in kept:
+        target = Metadata[Targets].from_bytes(lists[number].read_bytes()).signed.targets[HEAD_TARGET]
+        head_path = repo_dir / "al" / f"{target.hashes['sha256']}.head"
+        head = Head.from_bytes(head_path.read_bytes())
+        needed.add(head_path.name)
+        needed.update(
+            digest.hex()
+            for digest in parts_of(head, lambda digest: (repo_dir / _part_path(digest)).read_bytes())
+        )
+    snapshots, targets = _versions(repo_dir, "snapshot"), _versions(repo_dir, "targets")
+    old: list[Path] = [
+        *(lists[number] for number in lists if number not in kept),
+        *(snapshots[version] for version in sorted(snapshots)[:-KEEP]),
+        *(targets[version] for version in sorted(targets)[:-KEEP]),
+        *(path for path in (repo_dir / "al").iterdir() if path.name not in needed),
+    ]
+    for path in old:
+        path.unlink(missing_ok=True)
+
+
+def _in_days(days: int, now_utc: float) -> datetime:
+    return _moment(now_utc) + timedelta(days=days)
+
+
+def _moment(utc: float) -> datetime:
+    return datetime.fromtimestamp(int(utc), UTC)

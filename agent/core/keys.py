@@ -4,6 +4,7 @@ What is signed, always, is a COSE `Sig_structure` (RFC 9052, section 4.4), so
 that any COSE library can check what this module checks.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -16,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 SIGNATURE_BYTES: Final = 64
-KEY_BYTES: Final = 32
 
 
 class Alg(StrEnum):
@@ -25,6 +25,8 @@ class Alg(StrEnum):
     ED25519 = "ed25519"
     P256 = "p256"
 
+
+_TEXT: Final = re.compile(r"(?:ed25519|p256(:odd)?):([0-9a-f]{64})")
 
 # {1: alg} as CBOR: EdDSA is -8, ES256 is -7 (RFC 9053, section 2).
 _PROTECTED: Final = {Alg.ED25519: b"\xa1\x01\x27", Alg.P256: b"\xa1\x01\x26"}
@@ -54,13 +56,12 @@ class PublicKey:
         Raises:
             ValueError: anything else.
         """
-        alg, *middle, digits = text.split(":")
-        if alg not in set(Alg) or middle not in ([], ["odd"]) or (middle and alg != Alg.P256):
-            raise ValueError(f"found key {text[:16]!r}…, wanted ed25519:<hex>, p256:<hex> or p256:odd:<hex>")
-        raw = bytes.fromhex(digits)
-        if len(raw) != KEY_BYTES:
-            raise ValueError(f"found a key of {len(raw)} bytes, wanted {KEY_BYTES}")
-        return cls(Alg(alg), raw, bool(middle))
+        found = _TEXT.fullmatch(text)
+        if not found:
+            raise ValueError(
+                f"found key {text[:24]!r}, wanted ed25519:, p256: or p256:odd: and 64 hex digits in lower case"
+            )
+        return cls(Alg(text.partition(":")[0]), bytes.fromhex(found[2]), bool(found[1]))
 
 
 def verify(key: PublicKey, signature: bytes, signed: bytes) -> bool:

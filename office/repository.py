@@ -13,8 +13,6 @@ renaming. This module knows no Django and refuses to know what a grant is.
     al/<sha256>                   sub-indexes and shards
 """
 
-import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,16 +24,15 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
-from agent.core.allowlist import HEAD_TARGET, Head, ListFault, parts_of
+from agent.core.allowlist import HEAD_TARGET, Head, ListFault
 from office.faults import OfficeFault
-from office.files import sync_directory, write_beside, write_whole
+from office.files import write_whole
 from office.keyring import Keyring
+from office.repository_files import new_parts, prune, versions, write_all
 
 ALLOWLIST_DAYS: Final = 21
 ONLINE_DAYS: Final = 7
 SITE_FIELD: Final = "x-menshen-site"
-KEEP: Final = 3
-"""Lists whose files stay, for gates in the middle of fetching one."""
 _EPOCH_2025_MIN: Final = 1735689600 // 60
 
 
@@ -86,7 +83,7 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
         trust = _trust(trust_dir, head.site, now_utc)
         if head.number <= (last := last_number(repo_dir)):
             raise OfficeFault(f"found list {head.number}, wanted a number above {last}, which is published")
-        new = _new_parts(repo_dir, head, parts)
+        new = new_parts(repo_dir, head, parts)
         head_bytes = head.to_bytes()
         target = TargetFile.from_data(HEAD_TARGET, head_bytes, ["sha256"])
         role = Targets(
@@ -140,7 +137,7 @@ def last_number(repo_dir: Path) -> int:
 
 def _trust(trust_dir: Path, site: str, now_utc: float) -> _Trust:
     """Read what the ceremony signed, and check that a gate would believe it."""
-    roots, targets = _versions(trust_dir, "root"), _versions(trust_dir, "targets")
+    roots, targets = versions(trust_dir, "root"), versions(trust_dir, "targets")
     if not roots or not targets:
         raise OfficeFault(
             f"found no signed root and targets in {trust_dir}; hold the key ceremony: menshen-firmware keys sign"
@@ -161,40 +158,6 @@ def _trust(trust_dir: Path, site: str, now_utc: float) -> _Trust:
     if (named := root.signed.unrecognized_fields.get(SITE_FIELD)) != site:
         raise OfficeFault(f"the root of trust in {trust_dir} is for site {named!r}, the list for {site!r}")
     return _Trust(root, role, files)
-
-
-def _versions(directory: Path, role: str) -> dict[int, Path]:
-    found = (
-        re.fullmatch(rf"([1-9][0-9]{{0,8}})\.{role}\.json", path.name) for path in directory.glob("*.json")
-    )
-    return {int(name[1]): directory / name[0] for name in found if name}
-
-
-def _new_parts(repo_dir: Path, head: Head, parts: Mapping[bytes, bytes]) -> dict[str, bytes]:
-    """The parts to be written, by path; everything that the head names must be at hand."""
-
-    def index(digest: bytes) -> bytes:
-        return parts[digest] if digest in parts else (repo_dir / _part_path(digest)).read_bytes()
-
-    new: dict[str, bytes] = {}
-    for digest in parts_of(head, index):
-        path = _part_path(digest)
-        if (repo_dir / path).exists():
-            continue
-        if digest not in parts:
-            raise OfficeFault(
-                f"list {head.number} names the part {digest.hex()[:12]}, which nobody has; pack it again"
-            )
-        if hashlib.sha256(parts[digest]).digest() != digest:
-            raise OfficeFault(
-                f"the part {digest.hex()[:12]} of list {head.number} has another hash; pack it again"
-            )
-        new[path] = parts[digest]
-    return new
-
-
-def _part_path(digest: bytes) -> str:
-    return f"al/{digest.hex()}"
 
 
 def _signed(signed: T, role: str, delegator: Root | Targets, keyring: Keyring) -> bytes:
@@ -243,9 +206,9 @@ def _finish(  # noqa: PLR0913, PLR0917  the last step of both
 
     new[f"{version}.snapshot.json"] = snapshot_bytes
     new |= {name: data for name, data in trust.files.items() if not (repo_dir / name).exists()}
-    _write_all(repo_dir, new)
+    write_all(repo_dir, new)
     write_whole(repo_dir / "timestamp.json", stamp_bytes)
-    _prune(repo_dir)
+    prune(repo_dir)
     ends = Metadata[Targets].from_bytes(role).signed.expires
     return Published(
         number=number,
@@ -263,47 +226,6 @@ def _next_version(repo_dir: Path, now_utc: float) -> int:
     except FileNotFoundError:
         return max(1, minutes)
     return max(stamp.signed.version + 1, minutes)
-
-
-def _write_all(repo_dir: Path, files: Mapping[str, bytes]) -> None:
-    """Write files durably: flush all under passing names, then rename, then flush the directories."""
-    beside: dict[Path, Path] = {}
-    try:
-        for name, data in files.items():
-            beside[repo_dir / name] = write_beside(repo_dir / name, data, 0o644)
-        for path, passing in beside.items():
-            passing.rename(path)
-    except OSError:
-        for passing in beside.values():
-            passing.unlink(missing_ok=True)
-        raise
-    sync_directory(repo_dir / "al")
-    sync_directory(repo_dir)
-
-
-def _prune(repo_dir: Path) -> None:
-    """Remove what only lists before the last KEEP need. A crash in here leaves too much, never too little."""
-    lists = _versions(repo_dir, "allowlist")
-    kept = sorted(lists)[-KEEP:]
-    needed: set[str] = set()
-    for number in kept:
-        target = Metadata[Targets].from_bytes(lists[number].read_bytes()).signed.targets[HEAD_TARGET]
-        head_path = repo_dir / "al" / f"{target.hashes['sha256']}.head"
-        head = Head.from_bytes(head_path.read_bytes())
-        needed.add(head_path.name)
-        needed.update(
-            digest.hex()
-            for digest in parts_of(head, lambda digest: (repo_dir / _part_path(digest)).read_bytes())
-        )
-    snapshots, targets = _versions(repo_dir, "snapshot"), _versions(repo_dir, "targets")
-    old: list[Path] = [
-        *(lists[number] for number in lists if number not in kept),
-        *(snapshots[version] for version in sorted(snapshots)[:-KEEP]),
-        *(targets[version] for version in sorted(targets)[:-KEEP]),
-        *(path for path in (repo_dir / "al").iterdir() if path.name not in needed),
-    ]
-    for path in old:
-        path.unlink(missing_ok=True)
 
 
 def _in_days(days: int, now_utc: float) -> datetime:

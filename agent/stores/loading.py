@@ -10,11 +10,11 @@ used. After that each lookup hashes what it reads.
 
 import hashlib
 import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.core.allowlist import Allowlist, ListFault, parts_of
 from agent.core.moments import Moment
+from agent.core.notices import ListRefused
 from agent.stores.anchor import Anchor
 from agent.stores.lists import ListReader, View
 from agent.stores.sources import SourceFault
@@ -23,14 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class NotLoaded:
-    """The stored list is not used; why, for the event and the office."""
-
-    why: str
-
-
-def load(reader: ListReader, anchor: Anchor, now: Moment) -> Allowlist | NotLoaded:
+def load(reader: ListReader, anchor: Anchor, now: Moment) -> Allowlist | ListRefused:
     """Verify the stored list whole and make it ready for lookups.
 
     Args:
@@ -43,25 +36,25 @@ def load(reader: ListReader, anchor: Anchor, now: Moment) -> Allowlist | NotLoad
         with reader.pinned() as view:
             files = view.files()
             if not files:
-                return NotLoaded("no list has arrived yet")
+                return ListRefused("no list has arrived yet")
             return _load(view, files, reader, anchor, now)
     except FileNotFoundError:
-        return NotLoaded("no list has arrived yet")
+        return ListRefused("no list has arrived yet")
     except ListFault as fault:
-        return NotLoaded(str(fault))
+        return ListRefused(str(fault))
     except (sqlite3.Error, OSError) as fault:
-        return NotLoaded(f"the list store can't be read: {fault}; see that sync runs and shares its group")
+        return ListRefused(f"the list store can't be read: {fault}; see that sync runs and shares its group")
 
 
 def _load(
     view: View, files: "Mapping[str, bytes]", reader: ListReader, anchor: Anchor, now: Moment
-) -> Allowlist | NotLoaded:
+) -> Allowlist | ListRefused:
     from agent.stores.trust import Distrust, verify  # noqa: PLC0415  a quarter of a second, when first needed
 
     try:
         verified = verify(_Stored(files), anchor, now)
     except Distrust as fault:
-        return NotLoaded(str(fault))
+        return ListRefused(str(fault))
 
     def whole(digest: bytes) -> bytes:
         data = view.part(digest)

@@ -1,6 +1,6 @@
 """sync's side of a list: fetch, verify, store, switch.
 
-Every fault of a repository, a transport or a disk is answered with Refused
+Every fault of a repository, a transport or a disk is answered with ListRefused
 and a sentence, and the list before stays in use. Nothing is fetched that a
 signature or a hash has not announced, and nothing larger than its layout.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from agent.core.allowlist import DIGEST_BYTES, RECORD_BYTES, SHARDS_PER_INDEX, Head, ListFault, parts_of
 from agent.core.moments import Moment
+from agent.core.notices import ListRefused
 from agent.stores.anchor import Anchor
 from agent.stores.lists import Current, ListStore
 from agent.stores.sources import Source, SourceFault
@@ -57,14 +58,7 @@ class Unchanged:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """What was offered is not used; why, for the event and the office."""
-
-    why: str
-
-
-Outcome: TypeAlias = Switched | Renewed | Unchanged | Refused
+Outcome: TypeAlias = Switched | Renewed | Unchanged | ListRefused
 
 
 def update(store: ListStore, source: Source, anchor: Anchor, now: Moment) -> Outcome:
@@ -86,12 +80,12 @@ def update(store: ListStore, source: Source, anchor: Anchor, now: Moment) -> Out
         try:
             verified = verify(source, anchor, now)
         except Distrust as fault:
-            return Refused(str(fault))
+            return ListRefused(str(fault))
         return _take(store, source, current, verified)
     except (SourceFault, ListFault) as fault:
-        return Refused(str(fault))
+        return ListRefused(str(fault))
     except sqlite3.Error as fault:
-        return Refused(
+        return ListRefused(
             f"the list store can't be used: {fault}; is the disk full? It may be deleted and is filled again"
         )
 
@@ -103,7 +97,7 @@ def _same_timestamp(store: ListStore, source: Source) -> bool:
 def _take(store: ListStore, source: Source, current: Current | None, verified: "Verified") -> Outcome:
     head = verified.head
     if current and head.number == current.number and verified.head_bytes != current.head:
-        return Refused(
+        return ListRefused(
             f"list {head.number} was changed without a new number; ask the office to publish again"
         )
     fetched, moved_bytes = _fetch_parts(store, source, head)

@@ -1,0 +1,170 @@
+"""`ingest`, `feed`, `alerts`."""
+
+import os
+import select
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import click
+
+from office import feed as feeds
+from office import home as homes
+from office import logs, registry, times
+from office.cli.common import home_option
+from office.ingest.intake import Intake
+from office.ingest.subscriber import Address, Subscriber
+from office.ingest.worker import work
+from office.keyring import Keyring
+from office.models import Alert, Site
+
+_POLL_MS = 100
+
+
+def _until_told() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda _signum, _frame: stop.set())
+    return stop
+
+
+@click.command()
+@click.option("--broker", required=True, metavar="HOST:PORT")
+@click.option("--username")
+@click.option(
+    "--password-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Its first line is the password; read again at each attempt.",
+)
+@click.option(
+    "--client-id", help="Of the MQTT session; one for each ingester. [default: menshen-office-SITE]"
+)
+@home_option
+def ingest(
+    broker: str, username: str | None, password_file: Path | None, client_id: str | None, home: Path | None
+) -> None:
+    """Take the gates' events in from an MQTT broker, until SIGTERM; the broker may come and go.
+
+    \b
+    Example:
+      menshen-office ingest --broker 127.0.0.1:1883 --username office --password-file broker.password
+    """
+    logs.configure()
+    stop = _until_told()
+    place = homes.use(home)
+    site = registry.the_site()
+    intake = Intake(site.name, Keyring.load(place.keys).ack.sign)
+    subscriber = Subscriber(
+        Address.parse(broker, username, password_file),
+        client_id or f"menshen-office-{site}",
+        f"site/{site}/gate/+/log",
+    )
+    try:
+        work(subscriber, intake, stop)
+    finally:
+        subscriber.close()
+
+
+@click.command()
+@click.option("--follow", is_flag=True, help="Go on with new events as they come.")
+@click.option("--gate", "gates", multiple=True, help="May be given several times.")
+@click.option("--kind", "kinds", multiple=True, help="Such as pass.refused; may be given several times.")
+@click.option("--result", default="", help="admitted, refused, or a reason such as expired.")
+@click.option("--pass", "pass_id", default="", metavar="PASS_ID")
+@click.option("--since", metavar="TIME", help="2026-05-01 or 2026-05-01T08:30, by the gate's clock.")
+@click.option("--until", metavar="TIME", help="A date alone is included.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl", "csv"]),
+    default="table",
+    show_default=True,
+)
+@home_option
+def feed(  # noqa: PLR0913, PLR0917  an option each
+    follow: bool,
+    gates: tuple[str, ...],
+    kinds: tuple[str, ...],
+    result: str,
+    pass_id: str,
+    since: str | None,
+    until: str | None,
+    form: str,
+    home: Path | None,
+) -> None:
+    """Print events in the order in which they came in.
+
+    \b
+    Examples:
+      menshen-office feed --follow --gate north
+      menshen-office feed --result refused --since 2026-05-01 --format csv > refused.csv
+    """
+    stop = _until_told() if follow else threading.Event()
+    homes.use(home)
+    site = registry.the_site()
+    wish = feeds.Wish(
+        gates,
+        kinds,
+        result,
+        pass_id,
+        times.parse(since, site.utc_offset_min).timestamp() if since else None,
+        times.parse(until, site.utc_offset_min, end=True).timestamp() if until else None,
+    )
+    try:
+        _print(wish, _form(form, site), stop, follow=follow)
+    except BrokenPipeError:
+        # The reader has gone, as `head` does; nothing more can be flushed at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _form(name: str, site: Site) -> feeds.Form:
+    if name == "jsonl":
+        return feeds.JsonLines()
+    return feeds.Csv() if name == "csv" else feeds.Table(site.utc_offset_min)
+
+
+def _print(wish: feeds.Wish, form: feeds.Form, stop: threading.Event, *, follow: bool) -> None:
+    out = sys.stdout
+    out.write(form.head())
+    last = 0
+    while not stop.is_set():
+        for entry in feeds.entries(wish, last):
+            out.write(form.line(entry))
+            last = entry.number
+            if follow:
+                out.flush()
+            if stop.is_set():
+                break
+        out.flush()
+        if not follow:
+            return
+        if _reader_has_gone(_POLL_MS):
+            return
+
+
+def _reader_has_gone(wait_ms: int) -> bool:
+    """Wait, and notice a closed pipe even if there is nothing to write."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(wait_ms))
+
+
+@click.command()
+@home_option
+def alerts(home: Path | None) -> None:
+    """List what a person must look at, newest last: time, kind, gate, how often, what.
+
+    \b
+    Example:
+      menshen-office alerts
+    """
+    homes.use(home)
+    offset_min = registry.the_site().utc_offset_min
+    for one in Alert.objects.order_by("last_at"):
+        when = times.show(one.last_at, offset_min)
+        click.echo(f"{when}\t{one.kind}\t{one.gate or '-'}\t{one.about or '-'}\t{one.count}\t{one.detail}")
+
+
+COMMANDS = (ingest, feed, alerts)

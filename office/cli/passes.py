@@ -1,0 +1,193 @@
+"""`issue`, `approve`, `suspend`, `resume`, `revoke`, `code`, `passes`, `history`."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from agent.core.allowlist import PassKind
+from office import home as homes
+from office import issuing, registry, times
+from office.cli.common import by_option, home_option, say, why_option
+from office.faults import OfficeFault
+from office.keyring import Keyring
+from office.models import Act, Pass, PassState, Site
+
+picture = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--kind", required=True, type=click.Choice([str(kind) for kind in PassKind]))
+@click.option(
+    "--person",
+    required=True,
+    metavar="NAME",
+    help="One name, one file; add the flat where two people share a name.",
+)
+@click.option("--zone", "zones", required=True, multiple=True, help="May be given several times.")
+@click.option("--from", "begins", required=True, metavar="TIME", help="2026-01-01 or 2026-01-01T08:00.")
+@click.option("--until", "ends", required=True, metavar="TIME", help="A date alone is included.")
+@click.option("--uses", type=click.IntRange(0, 15), default=0, help="How often it opens; 0 is any number.")
+@click.option("--holder-key", default="", metavar="KEY", help="ed25519:…, p256:… or p256:odd:… of the phone.")
+@by_option
+@why_option
+@home_option
+def issue(  # noqa: PLR0913, PLR0917  an option each
+    kind: str,
+    person: str,
+    zones: tuple[str, ...],
+    begins: str,
+    ends: str,
+    uses: int,
+    holder_key: str,
+    by: str,
+    why: str,
+    home: Path | None,
+) -> None:
+    """Draft a pass; its id is printed. It opens nothing until somebody else has approved it.
+
+    Without a holder key it is a printed or mailed code, which is made at approval.
+
+    \b
+    Example:
+      menshen-office issue --kind visitor --person "Zhao Min" --zone main \\
+          --from 2026-05-01T09:00 --until 2026-05-01T18:00 --uses 2 --by chen --why "visits 3-502"
+    """
+    homes.use(home)
+    offset_min = registry.the_site().utc_offset_min
+    made = registry.draft(
+        registry.Application(
+            kind=PassKind(kind),
+            person=person,
+            zones=zones,
+            not_before=times.parse(begins, offset_min),
+            not_after=times.parse(ends, offset_min, end=True),
+            uses=uses,
+            holder_key=holder_key,
+        ),
+        by=by,
+        why=why,
+    )
+    click.echo(made.pass_id)
+    say(f"drafted; next: another person runs `menshen-office approve {made.pass_id} --by NAME`")
+
+
+@click.command()
+@click.argument("pass_id")
+@by_option
+@why_option
+@click.option("--png", type=picture, help="Draw a printed pass's code here.")
+@click.option("--svg", type=picture, help="The same as SVG.")
+@home_option
+def approve(pass_id: str, by: str, why: str, png: Path | None, svg: Path | None, home: Path | None) -> None:  # noqa: PLR0913, PLR0917  an option each
+    """Approve a draft; only somebody else than its drafter may. A printed pass's code is printed.
+
+    \b
+    Example:
+      menshen-office approve 1f6c0a9b2d3e4f50 --by wang --png zhao-min.png
+    """
+    place = homes.use(home)
+    issuer = Keyring.load(place.keys).issuer
+
+    def sign(one: Pass, site: Site) -> str:
+        return issuing.code_text(one, site, issuer)
+
+    approved = registry.approve(pass_id, by=by, sign=sign, why=why)
+    _show_code(approved, png, svg)
+    say("approved; next: `menshen-office publish` tells the gates")
+
+
+def _show_code(one: Pass, png: Path | None, svg: Path | None) -> None:
+    if one.code:
+        click.echo(one.code)
+    for file, suffix in ((png, ".png"), (svg, ".svg")):
+        if file is None:
+            continue
+        if not one.code:
+            raise OfficeFault(
+                f"pass {one.pass_id} has no code to draw: its holder's phone makes a new one each time"
+            )
+        if file.suffix.lower() != suffix:
+            raise OfficeFault(f"found {file}, wanted a file name ending in {suffix}")
+        issuing.draw(one.code, file)
+
+
+@click.command()
+@click.argument("pass_id")
+@click.option("--png", type=picture, help="Draw it here.")
+@click.option("--svg", type=picture, help="The same as SVG.")
+@home_option
+def code(pass_id: str, png: Path | None, svg: Path | None, home: Path | None) -> None:
+    """Print or draw an approved printed pass's code again, for instance for a worn card.
+
+    \b
+    Example:
+      menshen-office code 1f6c0a9b2d3e4f50 --svg card.svg
+    """
+    homes.use(home)
+    one = registry.find(pass_id)
+    if one.state != PassState.LIVE or not one.code:
+        raise OfficeFault(
+            f"pass {pass_id} is {one.state} and has no code to print; wanted a live printed pass"
+        )
+    _show_code(one, png, svg)
+
+
+def _move(what: str, pass_id: str, by: str, why: str, home: Path | None) -> None:
+    homes.use(home)
+    moved = registry.move(what, pass_id, by=by, why=why)
+    say(f"pass {pass_id} is {moved.state}; next: `menshen-office publish` tells the gates")
+
+
+def _mover(what: str, does: str) -> click.Command:
+    example = f"\b\nExample:\n  menshen-office {what} 1f6c0a9b2d3e4f50 --by chen --why TEXT"
+    command: click.Command = click.command(what, help=f"{does}\n\n{example}")(
+        click.argument("pass_id")(by_option(why_option(home_option(partial(_move, what)))))
+    )
+    return command
+
+
+suspend = _mover("suspend", "Stop a pass for a time; the next list says so to every gate.")
+resume = _mover("resume", "Let a suspended pass open again.")
+revoke = _mover("revoke", "End a pass for good; the next list says so to every gate.")
+
+
+@click.command()
+@click.option("--state", type=click.Choice(PassState.values), help="Only these.")
+@home_option
+def passes(state: str | None, home: Path | None) -> None:
+    """List the passes: id, state, kind, beginning, end, zones, person.
+
+    \b
+    Example:
+      menshen-office passes --state draft
+    """
+    homes.use(home)
+    site = registry.the_site()
+    found = Pass.objects.select_related("person").order_by("pk")
+    for one in found.filter(state=state) if state else found:
+        zones = ",".join(zone for bit, zone in enumerate(site.zones) if one.zones >> bit & 1)
+        click.echo(
+            f"{one.pass_id}\t{one.state}\t{one.kind}\t{times.show(one.not_before, site.utc_offset_min)}\t"
+            f"{times.show(one.not_after, site.utc_offset_min)}\t{zones}\t{one.person.name}"
+        )
+
+
+@click.command()
+@click.argument("subject", required=False)
+@home_option
+def history(subject: str | None, home: Path | None) -> None:
+    """Who did what, when and why; of one pass or gate if SUBJECT is given.
+
+    \b
+    Example:
+      menshen-office history 1f6c0a9b2d3e4f50
+    """
+    homes.use(home)
+    offset_min = registry.the_site().utc_offset_min
+    found = Act.objects.order_by("pk")
+    for act in found.filter(subject=subject) if subject else found:
+        click.echo(f"{times.show(act.at, offset_min)}\t{act.who}\t{act.what}\t{act.subject}\t{act.why}")
+
+
+COMMANDS = (issue, approve, suspend, resume, revoke, code, passes, history)

@@ -1,0 +1,46 @@
+"""`site`: the beginning of an office."""
+
+import json
+from pathlib import Path
+
+import click
+
+from office import home as homes
+from office import registry, times
+from office.cli.common import home_option, say
+from office.files import write_whole
+from office.keyring import Keyring
+
+PUBLIC_FILE = "office-public.json"
+
+
+@click.command()
+@click.argument("name")
+@click.option("--zones", default="main", show_default=True, help="Names with commas, at most 8.")
+@click.option("--utc-offset", default="+08:00", show_default=True, help="The site's time of day.")
+@home_option
+def site(name: str, zones: str, utc_offset: str, home: Path | None) -> None:
+    """Make the office of site NAME: its database and its online keys.
+
+    The public halves of the keys are written to office-public.json in the home, for
+    `menshen-firmware keys`, which signs them with the site's offline keys.
+
+    \b
+    Example:
+      menshen-office site harbour --zones main,garage --utc-offset +08:00 --home /srv/menshen
+    """
+    offset_min = times.parse_offset(utc_offset)
+    names = [zone.strip() for zone in zones.split(",")]
+    registry.check_site(name, names)
+    place = homes.use(home, create=True)
+    registry.make_site(name, names, offset_min)
+    keyring = Keyring.make(place.keys)
+    public = json.dumps(keyring.office_public(name), indent=2) + "\n"
+    write_whole(place.path / PUBLIC_FILE, public.encode())
+    click.echo(place.path / PUBLIC_FILE)
+    say(
+        f"site {name} with zones {', '.join(names)} is in {place.path}; next: have the keys in that file signed"
+    )
+
+
+COMMANDS = (site,)

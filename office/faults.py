@@ -1,0 +1,9 @@
+"""What can go wrong in the office, as sentences for the person at the desk."""
+
+
+class OfficeFault(Exception):
+    """Something asked of the office that it can't or may not do.
+
+    The text says what was found, what was wanted and what to do next; commands
+    print it alone, without a traceback, and end with exit code 1.
+    """

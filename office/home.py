@@ -1,0 +1,85 @@
+"""The office's home: one directory with its database and its online keys.
+
+This is the only place that sets Django up. Commands call `prepare` before
+they import a model, and `use` before they touch the database.
+"""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import DatabaseError
+
+from office.faults import OfficeFault
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where one office keeps its things."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        return self.path / "office.db"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+
+def prepare() -> None:
+    """Let models be imported; reads no database and needs no home. Safe to repeat."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "office.settings")
+    django.setup()
+
+
+def use(path: Path | None = None, *, create: bool = False) -> Home:
+    """Work on this home's database from here on, brought up to this version's tables.
+
+    Args:
+        path: None for MENSHEN_OFFICE_HOME, else ./office-home.
+        create: make the home if it is not there.
+    Raises:
+        OfficeFault: no office there, or its database can't be opened or is newer than this version.
+    """
+    home = Home(path or settings.HOME)
+    if create:
+        home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    elif not home.database.exists():
+        raise OfficeFault(
+            f"no office in {home.path}; wanted a home made by `menshen-office site`: "
+            "give --home or set MENSHEN_OFFICE_HOME"
+        )
+    connections.close_all()
+    connections[DEFAULT_DB_ALIAS].settings_dict["NAME"] = home.database
+    try:
+        _migrate(home)
+    except (DatabaseError, OSError) as fault:
+        raise OfficeFault(
+            f"the database {home.database} can't be used: {fault}; check its owner, its disk, "
+            "and that no newer version of menshen has written it"
+        ) from fault
+    return home
+
+
+def _migrate(home: Home) -> None:
+    """Apply what is missing, one process at a time."""
+    if not _pending():
+        return
+    with (home.path / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _pending():
+            call_command("migrate", verbosity=0, interactive=False)
+    home.database.chmod(0o600)
+
+
+def _pending() -> bool:
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -1,0 +1,42 @@
+"""Codes for paper and screens: the text of a static pass, and its picture."""
+
+from pathlib import Path
+
+import segno
+
+from agent.core.keys import Alg
+from agent.core.passes import compose, static_body, to_be_signed
+from office.faults import OfficeFault
+from office.keyring import OnlineKey
+from office.models import Pass, Site
+
+QUIET_ZONE = 4  # modules, ISO/IEC 18004:2015, 9.1
+_SCALE_PX = 8
+
+
+def code_text(one: Pass, site: Site, issuer: OnlineKey) -> str:
+    """The text of a static pass's code."""
+    body = static_body(
+        pass_id=bytes.fromhex(one.pass_id),
+        uses=one.uses,
+        key_id=issuer.key_id,
+        zones=one.zones,
+        not_before_utc=int(one.not_before.timestamp()),
+        not_after_utc=int(one.not_after.timestamp()),
+    )
+    return compose(body, issuer.sign(to_be_signed(Alg.ED25519, site.name, body)))
+
+
+def draw(text: str, file: Path) -> None:
+    """Write a code as PNG or SVG, by the file's suffix: level M, alphanumeric, black on white.
+
+    Raises:
+        OfficeFault: the file can't be written.
+    """
+    code = segno.make_qr(text, error="m", mode="alphanumeric", boost_error=False)
+    try:
+        code.save(str(file), scale=_SCALE_PX, border=QUIET_ZONE, light="white")
+    except (OSError, ValueError) as fault:
+        raise OfficeFault(
+            f"the code can't be written to {file}: {fault}; give a .png or .svg in a folder that exists"
+        ) from fault

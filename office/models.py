@@ -1,0 +1,187 @@
+"""What the office keeps: who holds which pass, which gates there are, and what they reported.
+
+Names live here and nowhere else; gates know pass ids. Events are kept as the
+bytes the gate hashed, so that its chain can be checked again at any time; the
+columns beside them only make them findable.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+
+from agent.core.allowlist import PassKind
+
+
+class Site(models.Model):
+    """The one site this office serves, and what its lists say to all gates."""
+
+    name = models.CharField(max_length=32, unique=True)
+    zones = models.JSONField(help_text="names in order; a zone's place is its bit in a pass")
+    utc_offset_min = models.SmallIntegerField(default=0)
+    soft_ttl_s = models.PositiveIntegerField(default=86_400)
+    shard_bits = models.PositiveSmallIntegerField(default=0)
+    unlisted_static = models.BooleanField(default=False)
+    admit_when_dead = models.JSONField(default=list)
+    admit_when_clock_unknown = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Gate(models.Model):
+    """A gate as enrolled: the key that signs its journal, and where it stands."""
+
+    site = models.ForeignKey(Site, models.PROTECT)
+    name = models.CharField(max_length=32)
+    device_id = models.CharField(max_length=128)
+    journal_key = models.CharField(max_length=80)
+    direction = models.CharField(max_length=16, blank=True)
+    zone = models.CharField(max_length=32, blank=True)
+    record = models.JSONField(help_text="the whole enrolment record")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["site", "name"], name="one_gate_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Person(models.Model):
+    """One person, one file."""
+
+    site = models.ForeignKey(Site, models.PROTECT)
+    name = models.CharField(max_length=200)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["site", "name"], name="one_file_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PassState(models.TextChoices):
+    """A pass's way: drafted, then approved by another; ended in one of three ways."""
+
+    DRAFT = "draft"
+    LIVE = "live"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+    ENDED = "ended"
+
+
+class Pass(models.Model):
+    """What a person holds: a printed code, or a key on their phone."""
+
+    pass_id = models.CharField(max_length=16, unique=True, help_text="16 hex digits")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="passes")
+    kind = models.CharField(max_length=16, choices=[(str(kind), str(kind)) for kind in PassKind])
+    zones = models.PositiveSmallIntegerField(help_text="bit n set: the site's n-th zone")
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    uses = models.PositiveSmallIntegerField(default=0, help_text="0 is without limit")
+    holder_key = models.CharField(max_length=80, blank=True)
+    state = models.CharField(max_length=16, choices=PassState.choices, default=PassState.DRAFT)
+    drafted_by = models.CharField(max_length=100)
+    approved_by = models.CharField(max_length=100, blank=True)
+    code = models.CharField(max_length=200, blank=True, help_text="the signed text of a static pass")
+    published = models.BinaryField(null=True, help_text="its grant as last published")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["person", "kind"],
+                condition=models.Q(state__in=[PassState.DRAFT, PassState.LIVE, PassState.SUSPENDED]),
+                name="one_live_pass_of_a_kind",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.pass_id
+
+
+class Act(models.Model):
+    """Who did what to which pass or gate, when and why. Rows are added, never changed.
+
+    The database itself refuses to change or delete one (see the first migration).
+    """
+
+    at = models.DateTimeField()
+    who = models.CharField(max_length=100)
+    what = models.CharField(max_length=32)
+    subject = models.CharField(max_length=64, help_text="a pass id, a gate or a list number")
+    why = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.who} {self.what} {self.subject}"
+
+
+class Publication(models.Model):
+    """A list as published; its number only grows."""
+
+    number = models.PositiveBigIntegerField(unique=True)
+    at = models.DateTimeField()
+    passes = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"list {self.number}"
+
+
+class Epoch(models.Model):
+    """A run of one gate's process, and how far the office has all of it.
+
+    `upto` and `head` are the contiguous position: everything to there is kept
+    hashes to head. `prev_epoch` is what its first event said came before it.
+    """
+
+    gate = models.ForeignKey(Gate, models.PROTECT, related_name="epochs")
+    name = models.CharField(max_length=16)
+    upto = models.PositiveBigIntegerField()
+    head = models.BinaryField(max_length=32)
+    prev_epoch = models.CharField(max_length=16, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["gate", "name"], name="one_epoch_of_a_name")]
+
+    def __str__(self) -> str:
+        return f"{self.gate_id}/{self.name}"
+
+
+class Event(models.Model):
+    """One journaled fact. Ids grow in the order of ingestion: the feed's order."""
+
+    gate = models.ForeignKey(Gate, models.PROTECT, db_index=False)
+    epoch = models.CharField(max_length=16)
+    seq = models.PositiveBigIntegerField()
+    at_utc = models.FloatField(help_text="seconds since 1970 by the gate's clock")
+    kind = models.CharField(max_length=32)
+    reason = models.CharField(max_length=32, blank=True)
+    pass_id = models.CharField(max_length=16, blank=True)
+    body = models.BinaryField(help_text="the line as it was hashed")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["gate", "epoch", "seq"], name="each_event_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gate_id}/{self.epoch}/{self.seq}"
+
+
+class Alert(models.Model):
+    """Something wrong that a person must look at; repeats of it are counted, not added."""
+
+    kind = models.CharField(max_length=32)
+    gate = models.CharField(max_length=32, blank=True, help_text="empty: a gate that is not on record")
+    about = models.CharField(max_length=64, blank=True, help_text="which epoch or place")
+    detail = models.CharField(max_length=500, help_text="of the latest")
+    count = models.PositiveBigIntegerField(default=1)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["kind", "gate", "about"], name="one_alert_of_a_matter")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.gate} {self.about}"

@@ -16,21 +16,20 @@ class Budget:
     """An account of milliseconds.
 
     Args:
-        per_frame_ms: earned by each frame; None never runs out.
+        per_frame_ms: earned by each frame; a quiet stream saves some, a hard frame owes some.
     """
 
-    def __init__(self, per_frame_ms: float | None) -> None:
+    def __init__(self, per_frame_ms: float) -> None:
         self._per_frame_ms = per_frame_ms
         self._balance_ms = 0.0
 
     def earn(self) -> None:
-        if self._per_frame_ms is not None:
-            most = SAVED_FRAMES * self._per_frame_ms
-            self._balance_ms = min(most, self._balance_ms + self._per_frame_ms)
+        most_ms = SAVED_FRAMES * self._per_frame_ms
+        self._balance_ms = min(most_ms, self._balance_ms + self._per_frame_ms)
 
     @property
     def left(self) -> bool:
-        return self._per_frame_ms is None or self._balance_ms > 0
+        return self._balance_ms > 0
 
     @contextmanager
     def spending(self) -> Iterator[None]:
@@ -39,6 +38,5 @@ class Budget:
         try:
             yield
         finally:
-            if self._per_frame_ms is not None:
-                spent_ms = (time.perf_counter() - started) * 1000
-                self._balance_ms = max(-OWED_FRAMES * self._per_frame_ms, self._balance_ms - spent_ms)
+            spent_ms = (time.perf_counter() - started) * 1000
+            self._balance_ms = max(-OWED_FRAMES * self._per_frame_ms, self._balance_ms - spent_ms)

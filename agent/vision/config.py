@@ -23,7 +23,7 @@ class ReaderConfig(BaseModel):
     Args:
         stages: tried in order until one reads; the first on every frame, the others as time allows.
         extras: costly last resorts, one of them in turn on every extra_every-th miss.
-        budget_ms: reading time that a frame earns; None reads without haste.
+        budget_ms: reading time that a frame earns; the first stage looks even when it is spent.
         max_codes: sightings a frame, at most.
     """
 
@@ -32,15 +32,14 @@ class ReaderConfig(BaseModel):
     stages: StageNames = ("A", "B", "b")
     extras: StageNames = ("pyzbar",)
     extra_every: int = Field(default=8, ge=1, le=1000)
-    budget_ms: float | None = Field(default=60.0, ge=1, le=10_000)
+    budget_ms: float = Field(default=60.0, ge=1, le=60_000)
     max_codes: int = Field(default=16, ge=1, le=64)
 
     @classmethod
     def still(cls) -> "ReaderConfig":
         """For single photographs: every way of looking, until one reads."""
         return cls(
-            stages=("B", "A", "b", "third", "double", "pale"),
-            extras=("pyzbar",),
-            extra_every=1,
-            budget_ms=None,
+            stages=("B", "A", "b", "third", "double", "pale", "bent", "pyzbar"),
+            extras=(),
+            budget_ms=10_000,
         )

@@ -94,10 +94,7 @@ class Reader:
             self._resume_at = 0
         turn, odd = divmod(self._misses + 1, self.config.extra_every)
         if self._extras and not odd:
-            chosen = (
-                self._extras if self.config.budget_ms is None else [self._extras[turn % len(self._extras)]]
-            )
-            yield from chosen
+            yield self._extras[turn % len(self._extras)]
 
     def _look(self, stage: Stage, views: Views) -> Sequence[Found]:
         with self._budget.spending():

@@ -7,6 +7,7 @@ remembers nothing, and may fail: the reader survives it.
 from collections.abc import Callable
 from typing import Final
 
+from agent.vision.stages.bent import Bent
 from agent.vision.stages.stage import Found, Stage, StageAbsent
 from agent.vision.stages.zbar import Zbar
 from agent.vision.stages.zxing import Full, Grown, Half, Pale, Shrunk, Soft
@@ -18,6 +19,7 @@ STAGES: Final[dict[str, Callable[[], Stage]]] = {
     "third": lambda: Shrunk("third", 1 / 3),
     "double": lambda: Grown("double", 2.0),
     "pale": Pale,
+    "bent": Bent,
     "pyzbar": Zbar,
 }
 

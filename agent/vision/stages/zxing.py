@@ -16,15 +16,19 @@ from agent.ports import Grey
 from agent.vision.stages.stage import Found
 from agent.vision.views import SMALLEST_PX, Views
 
-QR_ONLY = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
+QR_ONLY = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCodeModel2])
+"""Without Micro QR, whose checksum is too weak to be believed."""
 
 
-def _corners(position: zxingcpp.Position, per_x: float, per_y: float) -> tuple[Corner, ...]:
-    points = (position.top_left, position.top_right, position.bottom_right, position.bottom_left)
+def corners_of(code: zxingcpp.Barcode, luma: Grey, full: Grey) -> tuple[Corner, ...]:
+    """A code's corners in the full frame, where it was found in luma."""
+    per_x, per_y = full.shape[1] / luma.shape[1], full.shape[0] / luma.shape[0]
+    at = code.position
+    points = (at.top_left, at.top_right, at.bottom_right, at.bottom_left)
     return tuple(((point.x + 0.5) * per_x, (point.y + 0.5) * per_y) for point in points)
 
 
-def _strain(code: zxingcpp.Barcode) -> float:
+def strain_of(code: zxingcpp.Barcode) -> float:
     """How much of its error correction a code needed; UEC is the share left unused (ISO/IEC 15415, 7.8.8)."""
     unused = code.extra.get("UEC", 1.0) if isinstance(code.extra, dict) else 1.0
     return min(1.0, max(0.0, 1.0 - float(unused)))
@@ -39,22 +43,12 @@ def scan(luma: Grey, full: Grey, *, invert: bool, downscale: bool = False) -> Se
         invert: look for light codes on dark ground too (phones in dark mode).
         downscale: let the library shrink a large picture further.
     """
-    height, width = luma.shape
-    if min(height, width) < SMALLEST_PX:
+    if min(luma.shape) < SMALLEST_PX:
         return ()
     codes = zxingcpp.read_barcodes(
         luma, formats=QR_ONLY, try_rotate=False, try_downscale=downscale, try_invert=invert
     )
-    per_x, per_y = full.shape[1] / width, full.shape[0] / height
-    return [
-        Found(
-            payload=code.bytes,
-            corners=_corners(code.position, per_x, per_y),
-            strain=_strain(code),
-        )
-        for code in codes
-        if code.valid
-    ]
+    return [Found(code.bytes, corners_of(code, luma, full), strain_of(code)) for code in codes if code.valid]
 
 
 class Half:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 SIGNATURE_BYTES: Final = 64
+KEY_BYTES: Final = 32
 
 
 class Alg(StrEnum):
@@ -26,7 +27,7 @@ class Alg(StrEnum):
     P256 = "p256"
 
 
-_TEXT: Final = re.compile(r"(?:ed25519|p256(:odd)?):([0-9a-f]{64})")
+_TEXT: Final = re.compile(rf"(?:ed25519|p256(:odd)?):([0-9a-f]{{{2 * KEY_BYTES}}})")
 
 # {1: alg} as CBOR: EdDSA is -8, ES256 is -7 (RFC 9053, section 2).
 _PROTECTED: Final = {Alg.ED25519: b"\xa1\x01\x27", Alg.P256: b"\xa1\x01\x26"}

@@ -172,5 +172,5 @@ def test_both_signs_of_y_are_among_them():
     ],
 )
 def test_a_key_in_any_other_form_is_refused_in_a_sentence(text):
-    with pytest.raises(ValueError, match="^found .*wanted"):
+    with pytest.raises(ValueError, match=r"^found .*wanted"):
         PublicKey.parse(text)

@@ -9,11 +9,12 @@ import structlog
 
 from agent.core.allowlist import Head, ListFault
 from agent.core.keys import PublicKey
+from agent.core.notices import ListRefused
 from agent.ports import Clock
 from agent.stores.anchor import Anchor
 from agent.stores.lists import ListStore
 from agent.stores.sources import Source
-from agent.stores.updates import Outcome, Refused, Renewed, Switched, Unchanged, update
+from agent.stores.updates import Outcome, Renewed, Switched, Unchanged, update
 
 log: Final = structlog.get_logger()
 
@@ -58,12 +59,12 @@ class Refresher:
                 log.info("list.stored", list=number, parts=outcome.parts, bytes=outcome.moved_bytes)
             case Renewed(number):
                 log.info("list.renewed", list=number)
-            case Refused(why):
+            case ListRefused(why):
                 if why != self._refused:
                     log.warning("list.refused", why=why)
             case Unchanged():
                 pass
-        self._refused = outcome.why if isinstance(outcome, Refused) else ""
+        self._refused = outcome.why if isinstance(outcome, ListRefused) else ""
         self._take_keys(store)
         return outcome
 

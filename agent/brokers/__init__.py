@@ -1,9 +1,24 @@
-"""Clients of MQTT brokers, by name; a new one is one class and one line here."""
+"""Clients of MQTT brokers, by name; a new one is one class and one line here.
 
-from typing import Final
+The clients are imported when one is opened, and not before: the gate process
+reads broker settings with the rest of its configuration, and holds no
+network client.
+"""
 
-from agent.brokers.paho import PahoBroker
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final, cast
 
-BROKERS: Final = {"paho": PahoBroker}
+from agent.brokers.config import BrokerConfig
+from agent.ports import Broker
 
-__all__ = ["BROKERS", "PahoBroker"]
+BROKERS: Final = {"paho": "agent.brokers.paho:PahoBroker"}
+
+
+def open_broker(
+    config: BrokerConfig, *, client_id: str, status_topic: str, topics: Sequence[str] = ()
+) -> Broker:
+    """Begin to connect, with the client that the configuration names; see agent.brokers.paho."""
+    module, _, name = BROKERS[config.driver].partition(":")
+    made = getattr(import_module(module), name)
+    return cast("Broker", made(config, client_id=client_id, status_topic=status_topic, topics=topics))

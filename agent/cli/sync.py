@@ -21,7 +21,7 @@ def sync(config_path: Path, once: bool) -> None:
     Example:
       menshen-agent sync --config /etc/menshen/gate.toml --once
     """
-    from agent.stores.updates import Refused  # noqa: PLC0415
+    from agent.core.notices import ListRefused  # noqa: PLC0415
     from agent.wiring.sync import SyncFault, refresh_once, sync_process  # noqa: PLC0415
 
     config = loaded(config_path)
@@ -29,7 +29,7 @@ def sync(config_path: Path, once: bool) -> None:
     try:
         if once:
             outcome = refresh_once(config)
-            if isinstance(outcome, Refused):
+            if isinstance(outcome, ListRefused):
                 click.echo(f"list refused: {outcome.why}")
                 raise SystemExit(1)
             click.echo(f"list {outcome.number} is in place")

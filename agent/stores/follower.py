@@ -18,7 +18,7 @@ from agent.core.notices import ListRefused, ListSwitched, Notice
 from agent.ports import Clock
 from agent.stores.anchor import Anchor
 from agent.stores.lists import ListReader
-from agent.stores.loading import NotLoaded, load
+from agent.stores.loading import load
 
 log: Final = structlog.get_logger()
 
@@ -71,11 +71,11 @@ class ListFollower:
 
     def _load(self) -> Allowlist | None:
         loaded = load(self._serving, self._anchor, self._clock.now())
-        if isinstance(loaded, NotLoaded):
+        if isinstance(loaded, ListRefused):
             if loaded.why != self._refused:  # said once, not at every try
                 self._refused = loaded.why
                 log.error("list.refused", why=loaded.why)
-                self._news.put(ListRefused(loaded.why))
+                self._news.put(loaded)
             return None
         self._refused = ""
         return loaded

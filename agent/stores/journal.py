@@ -10,6 +10,7 @@ event means, except that an admission leaves a mark of its pass's use in the
 same transaction.
 """
 
+import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
@@ -40,7 +41,7 @@ def events_and_checkpoints(db: sqlite_utils.Database) -> None:
             n INTEGER PRIMARY KEY,
             epoch INTEGER NOT NULL REFERENCES epoch(id),
             seq INTEGER NOT NULL,
-            body BLOB NOT NULL,
+            body TEXT NOT NULL,
             head BLOB NOT NULL,
             UNIQUE (epoch, seq)
         );
@@ -138,7 +139,7 @@ class JournalStore:
         tip = self._tip
         if tip is None:
             raise RuntimeError("begin_epoch comes before append")
-        rows: list[tuple[int, int, int, bytes, bytes]] = []
+        rows: list[tuple[int, int, int, str, bytes]] = []
         signed: list[tuple[int, bytes]] = []
         used: list[tuple[Any, Any]] = []
         # The newest checkpoint moves along, unless messages of 200 may end there.
@@ -148,7 +149,7 @@ class JournalStore:
             place = replace(tip.place, seq=tip.place.seq + 1)
             line = body(event, place)
             tip = Tip(tip.n + 1, place, extend(tip.head, line), event.at.utc)
-            rows.append((tip.n, self._epoch_id, place.seq, line, tip.head))
+            rows.append((tip.n, self._epoch_id, place.seq, line.decode(), tip.head))
             if place.seq % MAX_EVENTS == 0:
                 signed.append(self._checkpoint(tip))
             if event.kind is Kind.ADMITTED:
@@ -241,7 +242,7 @@ class JournalReader:
             ).fetchone()
         place = Place(self._site, self._gate, name, first_seq)
         header = Header(place, last_seq, before, head, signature)
-        return Run(first_n, last_n, header, tuple(line for (line,) in bodies))
+        return Run(first_n, last_n, header, tuple(line.encode() for (line,) in bodies))
 
     def find(self, epoch: str, seq: int) -> tuple[int, bytes] | None:
         """The row and the head of the event (epoch, seq), or None."""
@@ -253,7 +254,8 @@ class JournalReader:
 
     def bodies(self, after: int = 0) -> Iterable[tuple[int, bytes]]:
         """Every event after a row, as (row, line)."""
-        yield from self._connection.execute("SELECT n, body FROM event WHERE n > ? ORDER BY n", (after,))
+        rows = self._connection.execute("SELECT n, body FROM event WHERE n > ? ORDER BY n", (after,))
+        return ((n, line.encode()) for n, line in rows)
 
     def close(self) -> None:
         self._connection.close()
@@ -267,5 +269,4 @@ def _tip(connection: sqlite3.Connection, site: str, gate: str) -> Tip | None:
     if row is None:
         return None
     n, epoch, seq, head, line = row
-    (time,) = connection.execute("SELECT json_extract(CAST(? AS TEXT), '$.time')", (line,)).fetchone()
-    return Tip(n, Place(site, gate, epoch, seq), head, from_iso(time))
+    return Tip(n, Place(site, gate, epoch, seq), head, from_iso(json.loads(line)["time"]))

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -143,7 +143,10 @@ class JournalWriter:
             batch = list(self._waiting)[:_BATCH]
             events = [entry.event for entry in batch]
         began = time.monotonic()
-        store.append(events)
+        try:
+            store.append(events)
+        except (TypeError, ValueError, OverflowError):
+            _one_by_one(store, events)
         with self._change:
             for entry in batch:
                 entry.durable.set()
@@ -162,6 +165,18 @@ class JournalWriter:
         return Event(
             Kind.JOURNAL_LATE, now, {"late": late, "dropped": dropped, "last_write_s": round(took_s, 3)}
         )
+
+
+def _one_by_one(store: JournalStore, events: Sequence[Event]) -> None:
+    """Write a batch that holds an event which cannot be written at all, without losing the others."""
+    for event in events:
+        try:
+            store.append([event])
+        except (TypeError, ValueError, OverflowError) as fault:
+            log.error("journal.unwritable", kind=str(event.kind), fault=repr(fault))  # noqa: TRY400
+            store.append(
+                [Event(Kind.FAULT, event.at, {"fault": "unwritable event", "kind": str(event.kind)})]
+            )
 
 
 def open_journal(path: Path, site: str, gate: str, sign: Callable[[bytes], bytes]) -> JournalStore:

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from agent import RELEASED_UTC
-from agent.brokers import BROKERS
+from agent.brokers import open_broker
 from agent.config import GateConfig
 from agent.core.feed import ack_topic, status_topic
 from agent.notify import watchdog_from
@@ -69,7 +69,7 @@ def sync_process(config: GateConfig, stop: threading.Event) -> None:
     refresher = refresher_of(config)
     watchdog = watchdog_from()
     with contextlib.closing(
-        BROKERS[config.broker.driver](
+        open_broker(
             config.broker,
             client_id=config.gate,
             status_topic=status_topic(config.site, config.gate),

@@ -87,6 +87,7 @@ def approve(pass_id: str, by: str, why: str, png: Path | None, svg: Path | None,
       menshen-office approve 1f6c0a9b2d3e4f50 --by wang --png zhao-min.png
     """
     place = homes.use(home)
+    _check_pictures(registry.find(pass_id), png, svg)
     issuer = Keyring.load(place.keys).issuer
 
     def sign(one: Pass, site: Site) -> str:
@@ -97,18 +98,22 @@ def approve(pass_id: str, by: str, why: str, png: Path | None, svg: Path | None,
     say("approved; next: `menshen-office publish` tells the gates")
 
 
-def _show_code(one: Pass, png: Path | None, svg: Path | None) -> None:
-    if one.code:
-        click.echo(one.code)
+def _check_pictures(one: Pass, png: Path | None, svg: Path | None) -> None:
     for file, suffix in ((png, ".png"), (svg, ".svg")):
         if file is None:
             continue
-        if not one.code:
+        if one.holder_key:
             raise OfficeFault(
                 f"pass {one.pass_id} has no code to draw: its holder's phone makes a new one each time"
             )
         if file.suffix.lower() != suffix:
             raise OfficeFault(f"found {file}, wanted a file name ending in {suffix}")
+
+
+def _show_code(one: Pass, png: Path | None, svg: Path | None) -> None:
+    if one.code:
+        click.echo(one.code)
+    for file in filter(None, (png, svg)):
         issuing.draw(one.code, file)
 
 
@@ -130,6 +135,7 @@ def code(pass_id: str, png: Path | None, svg: Path | None, home: Path | None) ->
         raise OfficeFault(
             f"pass {pass_id} is {one.state} and has no code to print; wanted a live printed pass"
         )
+    _check_pictures(one, png, svg)
     _show_code(one, png, svg)
 
 

@@ -32,7 +32,7 @@ _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 15.0
 _QUEUE: Final = 256  # messages: 64 MiB at the very most
 _BATCH: Final = 32
-_CHUNK_BYTES: Final = 64 * 1024
+_CHUNK_BYTES: Final = 16 * 1024  # paho reads up to 100 of them before it comes up for air
 _FRAME_SLACK_BYTES: Final = 64 * 1024 + 8  # the longest topic and the rest of a PUBLISH header
 
 

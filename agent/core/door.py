@@ -111,7 +111,7 @@ class Door:
     def hear(self, signal: Signal, mono: float) -> tuple["Door", LockOrder | None, Kind | None]:
         """The door after a signal, what the lock shall do, and what is to be journaled."""
         door = self
-        if signal is Signal.LEAF_OPENED:
+        if signal is Signal.LEAF_OPENED and not self.leaf_open:
             door = replace(door, leaf_open=True, open_since=mono)
         elif signal is Signal.LEAF_CLOSED:
             door = replace(door, leaf_open=False, open_since=None)

@@ -23,13 +23,14 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
-from agent.core.keys import Alg, PublicKey
-from agent.core.passes import EPOCH_2025
+from agent.core.keys import KEY_BYTES, Alg, PublicKey
+from agent.core.passes import EPOCH_2025, PASS_ID_BYTES
 
 RECORD_BYTES: Final = 52
 SHARDS_PER_INDEX: Final = 64
 DIGEST_BYTES: Final = 32
 MAX_SHARD_BITS: Final = 12
+MAX_ZONES: Final = 8
 HEAD_FORMAT: Final = 1
 HEAD_TARGET: Final = "al/head"
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -58,6 +59,10 @@ class PassKind(StrEnum):
 
 
 _KINDS: Final = tuple(PassKind)
+_WEEK: Final = frozenset(range(1, 8))
+_DAY_MIN: Final = 24 * 60
+_FARTHEST: Final = 1 << 53
+"""The greatest whole number that every JSON reader keeps exact."""
 _KEY_TYPES: Final[tuple[tuple[Alg, bool] | None, ...]] = (
     None,
     (Alg.ED25519, False),
@@ -89,30 +94,33 @@ class Grant:
     uses: int = 0
 
     def to_bytes(self) -> bytes:
-        """The 52-byte record.
+        """The 52-byte record; times are widened to whole minutes and tens of minutes.
 
         Raises:
             OverflowError, ValueError: a field its place cannot hold.
         """
+        minutes = (self.not_before_utc - EPOCH_2025) // 60
+        tens = -(-(self.not_after_utc - EPOCH_2025 - 60 * minutes) // 600)
         key_type = _KEY_TYPES.index((self.holder.alg, self.holder.odd) if self.holder else None)
-        record = b"".join(
+        if len(self.pass_id) != PASS_ID_BYTES or (self.holder and len(self.holder.raw) != KEY_BYTES):
+            raise ValueError("found a pass id or a holder's key of a wrong length, wanted 8 and 32 bytes")
+        return b"".join(
             (
                 self.pass_id,
                 bytes((key_type << 4 | self.status, _KINDS.index(self.kind), self.zones, self.schedule)),
-                ((self.not_before_utc - EPOCH_2025) // 60).to_bytes(3),
-                (-(-(self.not_after_utc - self.not_before_utc) // 600)).to_bytes(2),
+                minutes.to_bytes(3),
+                tens.to_bytes(2),
                 bytes((self.uses, 0, 0)),
-                self.holder.raw if self.holder else bytes(32),
+                self.holder.raw if self.holder else bytes(KEY_BYTES),
             )
         )
-        if len(record) != RECORD_BYTES:
-            raise ValueError(f"found a record of {len(record)} bytes, wanted {RECORD_BYTES}")
-        return record
 
     @classmethod
     def from_bytes(cls, record: bytes) -> "Grant":
         """Read a record.
 
+        Args:
+            record: 52 bytes.
         Raises:
             ListFault: a kind, status or key type of a later version.
         """
@@ -219,32 +227,25 @@ class Head:
             ListFault: not a head of this version, or one that contradicts itself.
         """
         try:
-            head = _read_head(json.loads(data))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+            return _read_head(json.loads(data))
+        except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as fault:
             raise ListFault(
                 f"the signed al/head is not a list head of format {HEAD_FORMAT}: "
                 f"{type(fault).__name__} {fault}; ask the office to publish again"
             ) from fault
-        wanted = max(1, (1 << head.shard_bits) // SHARDS_PER_INDEX)
-        if not 0 <= head.shard_bits <= MAX_SHARD_BITS or len(head.indexes) != wanted:
-            raise ListFault(f"al/head names {len(head.indexes)} sub-indexes for {head.shard_bits} shard bits")
-        return head
 
 
 def _read_head(fields: dict[str, Any]) -> Head:
     if fields["format"] != HEAD_FORMAT:
         raise ValueError(f"found format {fields['format']!r}")
-    return Head(
+    head = Head(
         site=str(fields["site"]),
-        number=int(fields["number"]),
-        issued_utc=int(fields["issued"]),
-        soft_ttl_s=int(fields["soft_ttl_s"]),
-        zones=tuple(map(str, fields["zones"])),
-        utc_offset_min=int(fields["utc_offset_min"]),
-        schedules={
-            int(number): tuple(Window(frozenset(days), start, end) for days, start, end in windows)
-            for number, windows in fields["schedules"].items()
-        },
+        number=_whole(fields, "number", 1, _FARTHEST),
+        issued_utc=_whole(fields, "issued", 0, _FARTHEST),
+        soft_ttl_s=_whole(fields, "soft_ttl_s", 0, _FARTHEST),
+        zones=_names(fields, "zones"),
+        utc_offset_min=_whole(fields, "utc_offset_min", -14 * 60, 14 * 60),
+        schedules={int(number): tuple(map(_window, some)) for number, some in fields["schedules"].items()},
         issuers={int(key_id): PublicKey.parse(key) for key_id, key in fields["issuers"].items()},
         neighbours={
             site: tuple(PublicKey.parse(key) for key in keys) for site, keys in fields["neighbours"].items()
@@ -252,10 +253,40 @@ def _read_head(fields: dict[str, Any]) -> Head:
         ack_keys=tuple(PublicKey.parse(key) for key in fields["ack_keys"]),
         admit_when_dead=frozenset(map(PassKind, fields["admit_when_dead"])),
         admit_when_clock_unknown=frozenset(map(PassKind, fields["admit_when_clock_unknown"])),
-        unlisted_static=bool(fields["unlisted_static"]),
-        shard_bits=int(fields["shard_bits"]),
+        unlisted_static=fields["unlisted_static"] is True,
+        shard_bits=_whole(fields, "shard_bits", 0, MAX_SHARD_BITS),
         indexes=tuple(map(bytes.fromhex, fields["indexes"])),
     )
+    if not NAME.fullmatch(head.site) or len(head.zones) > MAX_ZONES:
+        raise ValueError(f"found site {head.site[:40]!r} with {len(head.zones)} zones")
+    wanted = max(1, (1 << head.shard_bits) // SHARDS_PER_INDEX)
+    if [len(digest) for digest in head.indexes] != [DIGEST_BYTES] * wanted:
+        raise ValueError(f"found {len(head.indexes)} sub-indexes for {head.shard_bits} shard bits")
+    return head
+
+
+def _whole(fields: Mapping[str, Any], name: str, low: int, high: int) -> int:
+    value = fields[name]
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"found {name} {str(value)[:40]}, wanted a whole number from {low} to {high}")
+    return value
+
+
+def _names(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = fields[name]
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"found {name} {str(value)[:40]}, wanted a list of names")
+    return tuple(value)
+
+
+def _window(fields: tuple[list[int], int, int]) -> Window:
+    days, start, end = fields
+    window = Window(frozenset(days), int(start), int(end))
+    if not window.days <= _WEEK or not 0 <= window.from_min < window.to_min <= _DAY_MIN:
+        raise ValueError(
+            f"found the window {days} {start} to {end}, wanted days 1 to 7 and minutes of one day"
+        )
+    return window
 
 
 class Freshness(StrEnum):
@@ -334,8 +365,10 @@ def pack(grants: Iterable[Grant], shard_bits: int) -> tuple[tuple[bytes, ...], d
         The digests of the sub-indexes, in order, for the head; and every
         sub-index and shard by its SHA-256.
     Raises:
-        ValueError: two grants for one pass id.
+        ValueError: two grants for one pass id, or more shards than a head can name.
     """
+    if not 0 <= shard_bits <= MAX_SHARD_BITS:
+        raise ValueError(f"found {shard_bits} shard bits, wanted 0 to {MAX_SHARD_BITS}")
     shards: list[list[bytes]] = [[] for _ in range(1 << shard_bits)]
     for grant in grants:
         shards[shard_number(grant.pass_id, shard_bits)].append(grant.to_bytes())

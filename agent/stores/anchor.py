@@ -1,5 +1,6 @@
 """What a process holds fast to: its root of trust, its site, its memory."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,3 +19,8 @@ class Anchor:
     root: bytes
     site: str
     state: Path
+
+    @property
+    def name(self) -> str:
+        """The same for the same root and site; another after a new enrolment."""
+        return hashlib.sha256(self.site.encode() + b"\n" + self.root).hexdigest()

@@ -34,7 +34,7 @@ def lists(db: Database) -> None:
     db.execute("CREATE TABLE files (path TEXT PRIMARY KEY, data BLOB NOT NULL)")
     db.execute(
         "CREATE TABLE current (one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL,"
-        " number INTEGER NOT NULL, head BLOB NOT NULL, expires_utc REAL NOT NULL)"
+        " number INTEGER NOT NULL, head BLOB NOT NULL, expires_utc REAL NOT NULL, anchor TEXT NOT NULL)"
     )
 
 
@@ -47,12 +47,14 @@ class Current:
         number: the list's own.
         head: its al/head.
         expires_utc: what sync found; the gate finds its own.
+        anchor: the name of the anchor that sync verified it from.
     """
 
     generation: int
     number: int
     head: bytes
     expires_utc: float
+    anchor: str
 
 
 class View:
@@ -66,7 +68,9 @@ class View:
         self._connection = connection
 
     def current(self) -> Current | None:
-        row = self._connection.execute("SELECT generation, number, head, expires_utc FROM current").fetchone()
+        row = self._connection.execute(
+            "SELECT generation, number, head, expires_utc, anchor FROM current"
+        ).fetchone()
         return Current(*row) if row else None
 
     def files(self) -> dict[str, bytes]:
@@ -122,8 +126,10 @@ class ListReader:
         """One whole list through a connection of its own, whatever sync does meanwhile.
 
         Raises:
-            sqlite3.Error, OSError: there is no list yet, or it can't be read.
+            FileNotFoundError: sync has not made the database yet.
+            sqlite3.Error, OSError: it can't be read.
         """
+        self._path.stat()
         with contextlib.closing(_read_only(self._path)) as connection:
             connection.execute("BEGIN")
             yield View(connection)
@@ -187,23 +193,19 @@ class ListStore:
                 ((hashlib.sha256(data).digest(), data) for data in parts),
             )
 
-    def switch(
-        self, number: int, head: bytes, expires_utc: float, files: Mapping[str, bytes], keep: Iterable[bytes]
-    ) -> None:
+    def switch(self, new: Current, files: Mapping[str, bytes], keep: Iterable[bytes]) -> None:
         """Make a list the current one, in one transaction.
 
         Args:
             files: what proves it, by path.
             keep: the digests to hold on to: its parts and those of the list before. Others are dropped.
         """
-        current = self.current()
-        generation = current.generation + 1 if current else 1
         with self._db.atomic():
             self._db.execute("DELETE FROM files")
             self._db.conn.executemany("INSERT INTO files VALUES (?, ?)", files.items())
             self._db.execute(
-                "INSERT OR REPLACE INTO current VALUES (1, ?, ?, ?, ?)",
-                (generation, number, head, expires_utc),
+                "INSERT OR REPLACE INTO current VALUES (1, ?, ?, ?, ?, ?)",
+                (new.generation, new.number, new.head, new.expires_utc, new.anchor),
             )
             self._db.execute("CREATE TEMP TABLE kept (digest BLOB PRIMARY KEY) WITHOUT ROWID")
             self._db.conn.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((digest,) for digest in keep))

@@ -170,9 +170,9 @@ def _seen(
         raise Distrust(f"the targets role delegates no {ROLE}; hold the key ceremony again")
     keys = {name: bound_to(root.roles[name].keyids) for name in ("timestamp", "snapshot", "targets")}
     keys[ROLE] = bound_to(delegated[ROLE].keyids)
-    seen = [Seen(name, keys[name], one.version) for name, one in signed.items()]
+    seen = [Seen("root", bound_to([installed.hex()]), root.version)]
+    seen += [Seen(name, keys[name], one.version) for name, one in signed.items()]
     seen.append(Seen("head", keys[ROLE], head.number))
-    seen.append(Seen("root", bound_to([installed.hex()]), root.version))
     if max(one.version for one in seen) > _HIGHEST:
         raise Distrust("a version number is beyond any that a publisher reaches; replace the role's keys")
     return seen
@@ -189,7 +189,8 @@ def _sentence(fault: RepositoryError) -> str:
         case LengthOrHashMismatchError():
             return f"damaged or mixed: {fault}; copy the repository again, whole"
         case _:
-            return f"not a repository this gate can trust: {fault}"
+            why = f": {fault.__cause__}" if fault.__cause__ else ""
+            return f"not a repository this gate can trust: {fault}{why[:200]}"
 
 
 class _Fetcher(FetcherInterface):

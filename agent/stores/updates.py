@@ -72,7 +72,8 @@ def update(store: ListStore, source: Source, anchor: Anchor, now: Moment) -> Out
     """
     try:
         current = store.current()
-        if current and now.utc < current.expires_utc and _same_timestamp(store, source):
+        ours = current is not None and current.anchor == anchor.name
+        if current and ours and now.utc < current.expires_utc and _same_timestamp(store, source):
             # The usual answer, every few seconds: one small file, no signature to check.
             _fetch_parts(store, source, Head.from_bytes(current.head))
             return Unchanged(current.number)
@@ -82,7 +83,9 @@ def update(store: ListStore, source: Source, anchor: Anchor, now: Moment) -> Out
             verified = verify(source, anchor, now)
         except Distrust as fault:
             return ListRefused(str(fault))
-        return _take(store, source, current, verified)
+        if current and ours and verified.head.number == current.number:
+            return _take_again(store, source, current, verified)
+        return _take(store, source, anchor, current, verified)
     except (SourceFault, ListFault) as fault:
         return ListRefused(str(fault))
     except sqlite3.Error as fault:
@@ -95,22 +98,31 @@ def _same_timestamp(store: ListStore, source: Source) -> bool:
     return source.fetch(_TIMESTAMP, _MAX_TIMESTAMP_BYTES) == store.files().get(_TIMESTAMP)
 
 
-def _take(store: ListStore, source: Source, current: Current | None, verified: "Verified") -> Outcome:
-    head = verified.head
-    if current and head.number == current.number and verified.head_bytes != current.head:
+def _take_again(store: ListStore, source: Source, current: Current, verified: "Verified") -> Outcome:
+    """The list that is there already, perhaps under newer signatures."""
+    if verified.head_bytes != current.head:
         return ListRefused(
-            f"list {head.number} was changed without a new number; ask the office to publish again"
+            f"list {current.number} was changed without a new number; ask the office to publish again"
         )
+    _fetch_parts(store, source, verified.head)
+    if verified.files == store.files():
+        return Unchanged(current.number)
+    store.renew(verified.expires_utc, verified.files)
+    return Renewed(current.number, verified.expires_utc)
+
+
+def _take(
+    store: ListStore, source: Source, anchor: Anchor, current: Current | None, verified: "Verified"
+) -> Outcome:
+    """Another list than the one that is there."""
+    head = verified.head
     fetched, moved_bytes = _fetch_parts(store, source, head)
-    if current and head.number == current.number:
-        if verified.files != store.files():
-            store.renew(verified.expires_utc, verified.files)
-            return Renewed(head.number, verified.expires_utc)
-        return Unchanged(head.number)
     keep = [*parts_of(head, _stored(store))]
     if current:
         keep += _parts_before(store, current)
-    store.switch(head.number, verified.head_bytes, verified.expires_utc, verified.files, keep)
+    generation = current.generation + 1 if current else 1
+    new = Current(generation, head.number, verified.head_bytes, verified.expires_utc, anchor.name)
+    store.switch(new, verified.files, keep)
     return Switched(head.number, head.issued_utc, verified.expires_utc, fetched, moved_bytes)
 
 

@@ -5,6 +5,7 @@ pulse is the business of a thread that does nothing else, on the monotonic
 clock: whatever becomes of the caller, the lock rests.
 """
 
+import contextlib
 import math
 import threading
 import time
@@ -37,6 +38,7 @@ class Relay:
         self._since: float | None = None  # monotonic; None while at rest
         self._until = 0.0  # monotonic; infinite while held
         self._closed = False
+        self._failing = False
         self._thread = threading.Thread(target=self._end_pulses, name="relay-end", daemon=True)
         self._thread.start()
 
@@ -101,10 +103,14 @@ class Relay:
         try:
             self._device.off()
         except Exception as fault:  # noqa: BLE001  each factory has its own errors; the thread must outlive them all
-            _log.warning("relay.rest_failed", why=repr(fault))
             self._since = self._since or time.monotonic()
             self._changed.notify_all()
+            if not self._failing:  # once, not twenty times a second
+                self._failing = True
+                with contextlib.suppress(Exception):  # a full log must not end the one who ends pulses
+                    _log.warning("relay.rest_failed", why=repr(fault))
             return _NOTHING
+        self._failing = False
         if self._since is None:
             return _NOTHING
         self._since = None

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.notices import Wire, WireChanged
-from hw.board import Board, InputPart, load_board
+from hw.board import load_board
 from hw.debounce import Debouncer
+from hw.hand import Hand
 from hw.inputs import GpioInputs
 from tests.pins import FACTORIES, open_factory
 
@@ -25,11 +26,8 @@ def mock():
     yield from open_factory("mock")
 
 
-def put(factory, wire: Wire, active: bool, board: Board = BOARD) -> None:
-    """Bring a wire to a state, as a hand or a door would."""
-    part: InputPart = getattr(board.inputs, wire)
-    pin = factory.pin(part.pin)
-    (pin.drive_high if active == (part.active == "high") else pin.drive_low)()
+def put(factory, wire: Wire, active: bool) -> None:
+    Hand(BOARD, factory).put(wire, active=active)
 
 
 def heard(inputs: GpioInputs, count: int, within_s: float = 5.0) -> list[WireChanged]:
@@ -175,9 +173,12 @@ def test_an_unreadable_wire_is_no_exception_in_the_loop(mock):
 
 
 def test_a_board_without_inputs_is_a_board(mock):
-    inputs = GpioInputs(BOARD.model_copy(update={"inputs": type(BOARD.inputs)()}), mock)
+    bare = BOARD.model_copy(update={"inputs": type(BOARD.inputs)()})
+    inputs = GpioInputs(bare, mock)
     assert inputs.notices() == ()
     inputs.close()
+    with pytest.raises(LookupError, match=r"add inputs\.fire"):
+        Hand(bare, mock).put(Wire.FIRE, active=True)
 
 
 @given(

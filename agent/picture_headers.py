@@ -13,6 +13,8 @@ Size: TypeAlias = tuple[int, int]
 """(width, height) in pixels."""
 
 JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+JPEG_MARKERS: Final = 10_000
+"""Real files have some tens before their frame; a hostile one would have us walk fill bytes for minutes."""
 JPEG_ALONE: Final = frozenset({0x01, *range(0xD0, 0xDA)})
 TIFF_WIDTH, TIFF_HEIGHT = 256, 257
 TIFF_SHORT, TIFF_LONG = 3, 4
@@ -55,7 +57,7 @@ def _webp(data: bytes) -> Size | None:
 
 def _jpeg(data: bytes) -> Size | None:
     at = 2
-    while True:
+    for _ in range(JPEG_MARKERS):
         fill, marker = unpack_from(">BB", data, at)
         if fill != 0xFF:
             return None
@@ -69,6 +71,7 @@ def _jpeg(data: bytes) -> Size | None:
         else:
             (length,) = unpack_from(">H", data, at + 2)
             at += 2 + max(2, length)
+    return None
 
 
 def _tiff(data: bytes) -> Size | None:

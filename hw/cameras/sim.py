@@ -53,7 +53,7 @@ class SimCamera:
                 last = None
                 if self._paced:
                     self._pace.pause()
-                elif at_s < gone_until_s:
+                elif at_s < gone_until_s - 1e-6:
                     continue
                 gone_until_s = at_s + TICK_S
                 yield None

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import cv2
@@ -30,6 +31,8 @@ class UsbCamera:
 
     def __init__(self, config: CameraConfig) -> None:
         self._config = config
+        device = config.device
+        self._node = Path(f"/dev/video{device}" if device.isdigit() else device)
         self._newest = Newest()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._capture, name=f"camera {config.device}", daemon=True)
@@ -56,6 +59,8 @@ class UsbCamera:
     def _deliver(self) -> bool:
         """Hand over frames until the device fails or the camera is closed; True if there was one."""
         delivered = False
+        if not self._node.exists():
+            return False
         try:
             video = self._opened()
         except cv2.error:
@@ -79,8 +84,7 @@ class UsbCamera:
     def _opened(self) -> cv2.VideoCapture:
         """The device, asked for MJPEG (raw frames of this size don't fit USB 2) and a short queue."""
         config = self._config
-        device = int(config.device) if config.device.isdigit() else config.device
-        video = cv2.VideoCapture(device, cv2.CAP_V4L2)
+        video = cv2.VideoCapture(str(self._node), cv2.CAP_V4L2)
         video.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         video.set(cv2.CAP_PROP_FRAME_WIDTH, config.width_px)
         video.set(cv2.CAP_PROP_FRAME_HEIGHT, config.height_px)

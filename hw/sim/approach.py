@@ -34,6 +34,7 @@ class Approach:
         starts_s, seconds: on the film's own time; the first quarter is spent coming, the last
             fifth leaving.
         seed: of the hand: where it holds, how it trembles.
+        aside: how far to the right of the middle, as a share of the frame's width.
     """
 
     words: Words
@@ -42,6 +43,7 @@ class Approach:
     starts_s: float = 0.0
     seconds: float = 3.0
     seed: int = 0
+    aside: float = 0.0
 
     @property
     def held_s(self) -> float:
@@ -92,7 +94,7 @@ def projection(
     focal = FOCAL * height
     distance = focal * code_px / (how.size * height * (0.55 + 0.45 * held))
     per_px = distance / focal  # at the object's distance one frame pixel is this many of its own
-    x = (width * 0.06 * side[0] + height * 0.008 * tremor[0]) * per_px
+    x = (width * (approach.aside + 0.06 * side[0]) + height * 0.008 * tremor[0]) * per_px
     y = (height * (how.drop + 0.02 * side[1] + 0.008 * tremor[1] + 0.95 * (1 - held))) * per_px
 
     roll = math.radians(how.roll_deg * _signed(side[2]) + 2.0 * tremor[2])

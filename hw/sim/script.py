@@ -8,6 +8,7 @@
     medium = "phone"               # card, dark-phone
     condition = "night"
     seed = 7
+    aside = 0.2                    # to the right, of the frame's width; default 0
 
     [[fault]]
     at_s = 20.0
@@ -76,6 +77,7 @@ class _Approach(_Row):
     medium: Annotated[str, _one_of(dict(MEDIA))] = "phone"
     condition: Annotated[str, _one_of(dict(CONDITIONS))] = "day"
     seed: int = Field(default=0, ge=0, le=2**31)
+    aside: float = Field(default=0.0, ge=-1, le=1)
 
     @model_validator(mode="after")
     def _one_content(self) -> Self:
@@ -161,4 +163,5 @@ def _approach(row: _Approach, beside: Path) -> Approach:
         starts_s=row.at_s,
         seconds=row.seconds,
         seed=row.seed,
+        aside=row.aside,
     )

@@ -6,6 +6,7 @@ overflow in its QR finder) is refused, and payloads that are not ASCII are
 dropped, because zbar guesses a charset and rewrites the bytes.
 """
 
+import math
 import subprocess
 from collections.abc import Sequence
 from functools import cache
@@ -70,16 +71,15 @@ def why_refused() -> str | None:
 
 
 def _clockwise(polygon: Sequence[tuple[int, int]], orientation: str | None) -> tuple[Corner, ...]:
-    """Four corners clockwise from the code's own top left; empty when zbar gives no four."""
+    """Four corners clockwise from the code's own top left; empty when zbar gives no four.
+
+    zbar rounds the orientation to quarter turns, so a code held at some 45 degrees may be a corner off.
+    """
     if len(polygon) != 4 or orientation not in TURNS:
         return ()
     middle_x = sum(x for x, _ in polygon) / 4
     middle_y = sum(y for _, y in polygon) / 4
-    above = sorted((p for p in polygon), key=lambda p: p[1] - middle_y)
-    top, bottom = sorted(above[:2]), sorted(above[2:], reverse=True)
-    if top[0][0] > middle_x or bottom[1][0] > middle_x:
-        return ()
-    ring = [*top, *bottom]
+    ring = sorted(polygon, key=lambda corner: math.atan2(corner[1] - middle_y, corner[0] - middle_x))
     turns = TURNS[orientation]
     return tuple((float(x), float(y)) for x, y in ring[turns:] + ring[:turns])
 

@@ -18,8 +18,8 @@ Decode: TypeAlias = Callable[[Grey], list[str]]
 
 
 def _reader(config: ReaderConfig) -> Decode:
-    reader = Reader(config)
-    return lambda luma: [legible(sighting.text) for sighting in reader.read(luma)]
+    """Each picture is a stream of one frame: nothing is carried over from the one before."""
+    return lambda luma: [legible(sighting.text) for sighting in Reader(config).read(luma)]
 
 
 def _pyzbar() -> Decode:

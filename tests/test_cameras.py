@@ -15,6 +15,7 @@ from agent.ports import Frame
 from agent.vision import Reader
 from hw.cameras import CameraConfig, CameraFault, open_camera
 from hw.cameras.newest import Newest
+from hw.cameras.pi import _y_plane
 from hw.cameras.sim import SimCamera
 from hw.sim.film import still
 
@@ -277,3 +278,14 @@ def test_each_fault_of_a_camera_configuration_is_named_by_its_key(given, key):
     with pytest.raises(ValidationError) as wrong:
         CameraConfig(**given)
     assert [fault["loc"] for fault in wrong.value.errors()] == [(key,)]
+
+
+# Camera modules.
+
+
+def test_a_modules_luma_is_lent_from_its_padded_buffer():
+    buffer = np.arange(64 * (30 + 15), dtype=np.uint64).astype(np.uint8)  # 50 x 30 YUV 4:2:0 in rows of 64
+    luma = _y_plane(buffer, {"size": (50, 30), "stride": 64})
+    assert luma.shape == (30, 50)
+    assert luma[1, 0] == buffer[64]
+    assert np.shares_memory(luma, buffer)

@@ -89,6 +89,17 @@ def test_all_codes_in_one_frame_come_back(count):
     assert len(seen) == count
 
 
+def test_a_poster_always_in_sight_does_not_hide_the_person_beside_it():
+    # The poster is large enough for the first look, the person's code only for a later one.
+    poster, far = flat("POSTER", module_px=10), flat(PASS, module_px=2)
+    wall = np.full((400, 800), 128, np.uint8)
+    wall[40 : 40 + poster.shape[0], 40 : 40 + poster.shape[1]] = poster
+    reader = Reader()
+    assert texts(reader.read(wall)) == ["POSTER"]
+    wall[200 : 200 + far.shape[0], 500 : 500 + far.shape[1]] = far
+    assert texts(reader.read(wall)) == ["POSTER", PASS]
+
+
 def test_a_crowd_of_codes_is_bounded():
     codes = [flat(f"NUMBER {number}", module_px=4) for number in range(30)]
     assert len(Reader(ReaderConfig(max_codes=16)).read(on_a_wall(*codes))) == 16

@@ -22,11 +22,10 @@ def decode_files(
     Yields:
         {"file", "texts", "ms"}, or {"file", "error"} with a sentence.
     """
-    reader = Reader(config or ReaderConfig.still())
     for path in paths:
         started = time.perf_counter()
         try:
-            sightings = reader.read(load(path))
+            sightings = Reader(config or ReaderConfig.still()).read(load(path))
         except PictureFault as fault:
             yield {"file": str(path), "error": str(fault)}
             continue

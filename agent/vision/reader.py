@@ -40,6 +40,7 @@ class Reader:
         self._budget = Budget(self.config.budget_ms)
         self._resume_at = 0
         self._misses = 0
+        self._familiar: frozenset[str] = frozenset()
 
     def read(self, frame: Frame | Grey) -> tuple[Sighting, ...]:
         """Read every QR code in one frame.
@@ -67,12 +68,15 @@ class Reader:
             for each in found[: self.config.max_codes - len(sightings)]:
                 sighting = _sighting(each, stage, took_ms)
                 sightings.setdefault(sighting.text, sighting)
-            # One code is what a gate expects. Where there are several, a second look
-            # finds those too small for the first.
-            if looked_again or len(sightings) == 1:
+            # One new code is what a gate expects. Where there are several, a second look
+            # finds those too small for the first; and a poster that is always in sight
+            # must not keep the reader from looking for the person beside it.
+            news = sightings.keys() - self._familiar
+            if news and (looked_again or len(sightings) == 1):
                 break
-            looked_again = bool(sightings)
+            looked_again = bool(news)
         self._misses = 0 if sightings else self._misses + 1
+        self._familiar = frozenset(sightings)
         return tuple(sightings.values())
 
     def _due(self) -> Iterator[Stage]:

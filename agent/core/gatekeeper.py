@@ -8,7 +8,7 @@ pass that was ever admitted.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, assert_never
 
 from agent.core.actions import Action, Actions, HoldUnlocked, Lock, Record, Show, Unlock
 from agent.core.allowlist import Allowlist, Freshness
@@ -157,6 +157,8 @@ class Gatekeeper:
                 self.locked_down = lockdown
                 kind = Kind.LOCKDOWN_ON if lockdown else Kind.LOCKDOWN_OFF
                 return (Record(Event(kind, now, {"by": by})),)
+            case _:
+                assert_never(notice)
 
     def _wire(self, wire: Wire, *, active: bool, now: Moment) -> Actions:
         match wire:
@@ -172,6 +174,8 @@ class Gatekeeper:
             case Wire.TAMPER:
                 kind = Kind.TAMPER_ON if active else Kind.TAMPER_OFF
                 return (Record(Event(kind, now)), *((Show(ALARM),) if active else ()))
+            case _:
+                assert_never(wire)
 
     def _camera(self, state: CameraState, now: Moment) -> Actions:
         kinds = {
@@ -211,3 +215,5 @@ class Gatekeeper:
             case None:
                 alarm = {Kind.DOOR_FORCED: ALARM, Kind.DOOR_HELD: DOOR_HELD}.get(kind) if kind else None
                 return (*recorded, Show(alarm)) if alarm else recorded
+            case _:
+                assert_never(order)

@@ -483,7 +483,7 @@ def lived(day, gate):
             yield gate.hear(thing, at(mono))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(DAYS, st.sampled_from([NORTH, BOTH_WAYS, WAY_OUT]))
 def test_on_any_day_the_record_of_an_opening_comes_before_it(day, post):
     for actions in lived(day, keeper(*PEOPLE, post=post)):

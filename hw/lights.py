@@ -5,6 +5,7 @@ place of a running one at once. Refuses to know what a pattern means. A lamp
 that fails is logged and never reaches the gate's loop.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -54,7 +55,10 @@ class Lights:
             self._changed.notify_all()
         self._thread.join(1.0)
         for device in (*self._lamps.values(), self._buzzer):
-            device.close()
+            if not device.closed:
+                with contextlib.suppress(Exception):  # a lamp that can't be put out can't be helped here
+                    device.off()
+                device.close()
 
     def _run(self) -> None:
         while (pattern := self._take()) is not None:

@@ -58,7 +58,8 @@ class GpioOutputs:
         self._lights.show(pattern)
 
     def close(self) -> None:
-        """Everything rests: dark, silent, locked. Safe to call twice."""
+        """Everything rests, the lock first: locked, dark, silent. Safe to call twice."""
+        self._relay.rest()
         self._undo.close()
 
 

@@ -1,7 +1,6 @@
 """What an installer writes into a board file, and what is said about it."""
 
 import tomllib
-from pathlib import Path
 
 import pytest
 
@@ -150,7 +149,3 @@ def test_a_board_made_in_code_is_held_to_the_same_rules():
         Board.model_validate(
             board.model_dump() | {"relay": {"pin": 22, "active": "high", "pulse_ceiling_s": 1.0}}
         )
-
-
-def test_the_files_stay_with_the_package():
-    assert Path(BOARDS).is_dir()

@@ -113,7 +113,7 @@ def test_a_lost_edge_costs_one_look_and_never_a_state(mock):
 
 
 def test_a_bouncing_contact_is_one_change(mock):
-    slow = BOARD.inputs.door.model_copy(update={"debounce_ms": 150})
+    slow = BOARD.inputs.door.model_copy(update={"debounce_ms": 200})
     board = BOARD.model_copy(update={"inputs": BOARD.inputs.model_copy(update={"door": slow})})
     inputs = GpioInputs(board, mock)
     for _ in range(20):

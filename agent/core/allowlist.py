@@ -104,6 +104,8 @@ class Grant:
         key_type = _KEY_TYPES.index((self.holder.alg, self.holder.odd) if self.holder else None)
         if len(self.pass_id) != PASS_ID_BYTES or (self.holder and len(self.holder.raw) != KEY_BYTES):
             raise ValueError("found a pass id or a holder's key of a wrong length, wanted 8 and 32 bytes")
+        if tens <= 0:
+            raise ValueError("a grant must end after it begins")
         return b"".join(
             (
                 self.pass_id,

@@ -8,6 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.core import passes
 from agent.core.keys import Alg, PublicKey
@@ -79,6 +81,20 @@ def test_two_people_at_once_are_both_seen():
     ]
     film = Film(people, 540, 960)
     assert {sighting.text for sighting in Reader().read(film.frame_at(1.5))} == {"ALICE", "BOB"}
+
+
+@given(
+    medium=st.sampled_from(sorted(MEDIA)),
+    condition=st.sampled_from(sorted(CONDITIONS)),
+    at_s=st.floats(0, 2),
+    seed=st.integers(0, 50),
+    aside=st.floats(-1, 1),
+    size=st.sampled_from([(64, 64), (240, 320), (360, 640), (65, 333)]),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_moment_of_any_approach_breaks_the_film(*, medium, condition, at_s, seed, aside, size):
+    film = Film([Approach("ALICE", medium, condition, seconds=2, seed=seed, aside=aside)], *size)
+    assert film.frame_at(at_s).shape == size
 
 
 def test_every_seed_is_another_hand():

@@ -192,7 +192,8 @@ def _through_lens(region: Grey, how: Condition, frame_height_px: int, *, shining
     if smear_px > 1:
         seen = cv2.blur(seen, (smear_px, max(1, smear_px // 3)))
     if how.bloom and shining:
-        small = cv2.resize(seen, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA)
-        spread = cv2.resize(cv2.GaussianBlur(small, (0, 0), 3.0), (seen.shape[1], seen.shape[0]))
+        height, width = seen.shape
+        small = cv2.resize(seen, (-(-width // 8), -(-height // 8)), interpolation=cv2.INTER_AREA)
+        spread = cv2.resize(cv2.GaussianBlur(small, (0, 0), 3.0), (width, height))
         seen = cv2.addWeighted(seen, 1.0, spread, how.bloom, 0)
     return np.asarray(seen, np.uint8)

@@ -52,6 +52,7 @@ def use(path: Path | None = None, *, create: bool = False) -> Home:
     home = Home(path or settings.HOME)
     if create:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.database.touch(mode=0o600)  # before SQLite does it with the usual rights
     elif not home.database.exists():
         raise OfficeFault(
             f"no office in {home.path}; wanted a home made by `menshen-office site`: "
@@ -77,7 +78,6 @@ def _migrate(home: Home) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _pending():
             call_command("migrate", verbosity=0, interactive=False)
-    home.database.chmod(0o600)
 
 
 def _pending() -> bool:

@@ -56,6 +56,17 @@ def check_site(name: str, zones: list[str]) -> None:
         raise OfficeFault(f"found zones {', '.join(zones)}; wanted 1 to {MAX_ZONES} different ones")
 
 
+def check_unused(name: str) -> None:
+    """Look whether this home is free for a site.
+
+    Raises:
+        OfficeFault: it serves one.
+    """
+    found = Site.objects.first()
+    if found is not None:
+        raise OfficeFault(f"this home already serves site {found}; give another --home for {name}")
+
+
 def make_site(name: str, zones: list[str], utc_offset_min: int) -> Site:
     """Begin an office for one site, whose names have been checked.
 
@@ -63,9 +74,7 @@ def make_site(name: str, zones: list[str], utc_offset_min: int) -> Site:
         OfficeFault: there is a site already.
     """
     with transaction.atomic():
-        found = Site.objects.first()
-        if found is not None:
-            raise OfficeFault(f"this home already serves site {found}; give another --home for {name}")
+        check_unused(name)
         return Site.objects.create(name=name, zones=zones, utc_offset_min=utc_offset_min)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.db import connections
+from django.db import connection, connections
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -294,6 +294,7 @@ def _unsized() -> bytes:
         lambda: b"not zstd at all",
         lambda: zstandard.compress(b"x")[:-1],
         lambda: zstandard.compress(b"x") + b"more",
+        lambda: bytes.fromhex("28b52ffd80880a000000") + bytes(20),  # a window of 128 MiB
         lambda: b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd",  # a skippable frame
     ],
 )
@@ -378,11 +379,13 @@ def wire(port: int, gate: SigningGate, username: str | None = None) -> Iterator[
 
 @contextmanager
 def ingester(
-    desk: Desk, port: int, *, signed_in: bool, ends_with: int = 0
+    desk: Desk, port: int, *, signed_in: bool, ends_with: int = 0, name: str = ""
 ) -> Iterator[subprocess.Popen[str]]:
     """`menshen-office ingest` as a process, ended by SIGTERM, which it must obey."""
     command = [sys.executable, "-m", "office.cli", "ingest", "--home", str(desk.home)]
     command += ["--broker", f"{brokers.LOOPBACK}:{port}"]
+    if name:
+        command += ["--client-id", name]
     if signed_in:
         secret = desk.home / "broker.password"
         secret.write_text(f"{USERS['office']}\n")
@@ -488,6 +491,38 @@ def test_a_killed_ingester_acknowledges_only_what_it_kept(
         with ingester(desk, broker.port, signed_in=False):
             north.sends_until_acked(messages, (gate.epoch, 2000))
     assert len(desk.keeps()) == 2000
+
+
+def test_two_ingesters_keep_each_event_once(desk: Desk, gate: SigningGate, tmp_path: Path) -> None:
+    gate.busy(999)
+    messages = [gate.message(first, first + 49) for first in range(1, 1001, 50)]
+    with (
+        brokers.mosquitto(tmp_path / "broker") as broker,
+        ingester(desk, broker.port, signed_in=False),
+        ingester(desk, broker.port, signed_in=False, name="second"),
+        wire(broker.port, gate) as north,
+    ):
+        until(lambda: log_of(desk).count("ingest.listening") == 2)
+        north.sends_until_acked(messages, (gate.epoch, 1000))
+    assert desk.keeps() == [(gate.epoch, seq) for seq in range(1, 1001)]
+    assert not desk.alerts()
+
+
+def test_a_database_that_is_away_is_waited_for(desk: Desk, gate: SigningGate, tmp_path: Path) -> None:
+    with (
+        brokers.mosquitto(tmp_path / "broker") as broker,
+        wire(broker.port, gate) as north,
+        ingester(desk, broker.port, signed_in=False),
+    ):
+        until(lambda: "ingest.listening" in log_of(desk))
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE office_event RENAME TO office_event_away")
+        north.send(gate.message(1, 1))
+        until(lambda: "ingest.database" in log_of(desk))
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE office_event_away RENAME TO office_event")
+        north.sends_until_acked([gate.message(1, 1)], (gate.epoch, 1))
+    assert desk.keeps() == [(gate.epoch, 1)]
 
 
 def test_the_embedded_broker_lets_in_who_has_a_password(tmp_path: Path, gate: SigningGate) -> None:

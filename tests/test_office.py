@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,15 @@ from django.db import DatabaseError, connections
 
 from agent.core.keys import PublicKey
 from agent.core.passes import StaticPass, parse
-from office.cli import main
-from office.feed import harmless
-from office.keyring import Keyring
-from office.models import Act, Event, Gate, Pass, Site
+from office.home import prepare
+
+prepare()
+
+from office.alerts import Matter, raise_alert  # noqa: E402
+from office.cli import main  # noqa: E402
+from office.feed import harmless  # noqa: E402
+from office.keyring import Keyring  # noqa: E402
+from office.models import Act, Event, Gate, Pass, Site  # noqa: E402
 
 GATE_KEY = "ed25519:" + Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()
 HOLDER_KEY = "ed25519:" + Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()
@@ -386,6 +392,12 @@ def test_a_follower_ends_when_its_reader_has_gone(busy: Desk, follower: subproce
     assert follower.wait(10) == 0
     assert follower.stderr
     assert follower.stderr.read() == ""
+
+
+def test_alerts_are_listed_once_with_their_count(desk: Desk) -> None:
+    for _ in range(3):
+        raise_alert(Matter.FORK, "north", "another history", datetime(2026, 3, 1, tzinfo=UTC), "a1")
+    assert desk.done("alerts") == "2026-03-01T08:00+08:00\tfork\tnorth\ta1\t3\tanother history"
 
 
 # --- help ------------------------------------------------------------------------

@@ -33,10 +33,13 @@ def site(name: str, zones: str, utc_offset: str, home: Path | None) -> None:
     names = [zone.strip() for zone in zones.split(",")]
     registry.check_site(name, names)
     place = homes.use(home, create=True)
-    registry.make_site(name, names, offset_min)
-    keyring = Keyring.make(place.keys)
+    registry.check_unused(name)
+    # The site's row comes last, so that whatever interrupts this can be answered by repeating it.
+    begun = any(place.keys.glob("*.pem"))
+    keyring = Keyring.load(place.keys) if begun else Keyring.make(place.keys)
     public = json.dumps(keyring.office_public(name), indent=2) + "\n"
     write_whole(place.path / PUBLIC_FILE, public.encode())
+    registry.make_site(name, names, offset_min)
     click.echo(place.path / PUBLIC_FILE)
     say(
         f"site {name} with zones {', '.join(names)} is in {place.path}; next: have the keys in that file signed"

@@ -39,7 +39,7 @@ class Line:
 def read(body: bytes) -> Line:
     """Read a line."""
     try:
-        fields = json.loads(body)
+        fields = json.loads(body.decode())
         kind = _word(fields["type"].removeprefix(TYPE_PREFIX)) or UNREADABLE
         at_utc = from_iso(fields["time"])
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):

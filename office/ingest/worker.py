@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-from django.db import DatabaseError, DataError, IntegrityError, connection
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection
 
 from office.ingest.intake import Intake
 from office.ingest.subscriber import Subscriber
@@ -40,15 +40,22 @@ def _store(
     while not stop.is_set():
         try:
             return intake.take(messages)
-        except (DataError, IntegrityError, ArithmeticError, LookupError, TypeError, ValueError) as fault:
-            # One message that this version can't cope with must not hold up the others.
-            if len(messages) == 1:
-                log.error("ingest.fault", topic=messages[0][0], found=f"{type(fault).__name__}: {fault}")
-                return []
-            parts = [_store(intake, [message], stop) for message in messages]
-            return [ack for part in parts if part is not None for ack in part]
-        except DatabaseError as fault:
+        except Exception as fault:  # noqa: BLE001  nothing that a gate sends may end the ingester
+            if not _is_about_the_database(fault):
+                # One message that this version can't cope with must not hold up the others.
+                if len(messages) == 1:
+                    log.error("ingest.fault", topic=messages[0][0], found=f"{type(fault).__name__}: {fault}")
+                    return []
+                parts = [_store(intake, [message], stop) for message in messages]
+                return [ack for part in parts if part is not None for ack in part]
             log.error("ingest.database", found=str(fault), next="tries again; the gates keep their events")
             connection.close()
             stop.wait(_RETRY_S)
     return None
+
+
+def _is_about_the_database(fault: Exception) -> bool:
+    """Whether the database is away, locked or full, rather than unwilling to take these rows."""
+    return isinstance(fault, (DatabaseError, InterfaceError)) and not isinstance(
+        fault, (DataError, IntegrityError)
+    )

@@ -55,5 +55,5 @@ class Checker:
 
 def _found(name: str) -> str:
     """The command that is installed beside this one, before any other of its name."""
-    beside = Path(sys.executable).with_name(name)
+    beside = Path(sys.executable).parent / name
     return str(beside) if beside.exists() else shutil.which(name) or name

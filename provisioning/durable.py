@@ -49,11 +49,12 @@ def sync(path: Path) -> None:
 
 
 def make_directory(path: Path, mode: int = 0o755) -> None:
-    """Make a directory, and those above it, with names that last."""
+    """Make a directory, and those above it, with names that last and this mode, whatever the umask."""
     if path.is_dir():
         return
     make_directory(path.parent)
-    path.mkdir(mode=mode, exist_ok=True)
+    path.mkdir(exist_ok=True)
+    path.chmod(mode)
     sync(path.parent)
 
 

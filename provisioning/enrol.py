@@ -24,7 +24,7 @@ _SMALLEST_CHUNK: Final = 64
 _GROWS_AFTER: Final = 8  # chunks without loss
 _STUCK_S: Final = 20.0
 _BEGINNINGS: Final = 5
-_LOOK_AGAIN_S: Final = 0.25
+_LOOK_AGAIN_S: Final = 0.1
 _AGAIN: Final = {Code.HELLO_FIRST, Code.NO_TRANSFER, Code.NOT_WHOLE}
 
 
@@ -41,12 +41,14 @@ class Record:
     """What the site office needs to admit the gate to its registry; nothing secret.
 
     Args:
+        gate, name: what the feed calls it, and what people do (may be empty).
         journal_key: `ed25519:<hex>`, the public half of the key that the kiosk made.
         enrolled_at: RFC 3339, by the bench's clock.
     """
 
     site: str
     gate: str
+    name: str
     device_id: str
     journal_key: str
     direction: str
@@ -86,6 +88,7 @@ def enrol(
     while True:
         try:
             with open_bench() as bench:
+                give_up_mono = give_up_mono or time.monotonic() + patience_s
                 found = bench.hello()
                 give_up_mono = time.monotonic() + patience_s
                 if not begun:
@@ -129,6 +132,7 @@ def _enrol_once(bench: Bench, site: Site, plan: GatePlan, at: str, progress: Pro
     return Record(
         site=done.site,
         gate=done.gate,
+        name=plan.name,
         device_id=done.device_id,
         journal_key=done.journal_key,
         direction=plan.direction,

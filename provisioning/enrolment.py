@@ -1,6 +1,6 @@
 """A kiosk's enrolment on its own disk: staged, verified, then switched to in one step.
 
-    ETC/gate.toml, root.json, broker.password    links that never change, through `enrolled`
+    ETC/gate.toml, root.json, broker.*           links that never change, through `enrolled`
     ETC/enrolled                                 a link to the enrolment in force
     ETC/enrolments/<transfer>/                   its files, and enrolment.json
     ETC/enrolments/<transfer>.part/              one being received
@@ -29,7 +29,12 @@ from provisioning.wire import MAX_FILE, BeginParams, Code, FileName, plain, tran
 CURRENT: Final = "enrolled"
 _SHELF: Final = "enrolments"
 _NOTE: Final = "enrolment.json"
-_MODE: Final[dict[FileName, int]] = {"gate.toml": 0o644, "root.json": 0o644, "broker.password": 0o640}
+_MODE: Final[dict[FileName, int]] = {
+    "gate.toml": 0o644,
+    "root.json": 0o644,
+    "broker.password": 0o640,
+    "broker-ca.pem": 0o644,
+}
 _NEEDED: Final[tuple[FileName, ...]] = ("gate.toml", "root.json")
 
 

@@ -12,20 +12,24 @@ import structlog
 
 from provisioning import wire
 from provisioning.device import Kiosk
-from provisioning.link import Link, LinkLost
+from provisioning.link import BAUD, Link, LinkLost
 
-_LOOK_AGAIN_S: Final = 0.5
 _BANNER_EVERY_S: Final = 5.0
 _LONGEST_TYPING: Final = 200
 
 
 class Service:
-    """Serves a kiosk on one port until it is told to stop."""
+    """Serves a kiosk on one port until it is told to stop.
 
-    def __init__(self, kiosk: Kiosk, path: str, baud: int) -> None:
+    Args:
+        look_again_s: how long to wait before a missing port is looked for again.
+    """
+
+    def __init__(self, kiosk: Kiosk, path: str, baud: int = BAUD, look_again_s: float = 0.5) -> None:
         self._kiosk = kiosk
         self._path = path
         self._baud = baud
+        self._look_again_s = look_again_s
         self._log: Any = structlog.get_logger()
         self._banner_mono = 0.0
 
@@ -43,7 +47,7 @@ class Service:
                     self._log.warning("link.lost", port=self._path, why=str(fault))
                 missing = True
                 self._kiosk.hang_up()
-                stop.wait(_LOOK_AGAIN_S)
+                stop.wait(self._look_again_s)
 
     def _serve(self, link: Link, stop: threading.Event) -> None:
         def say(message: wire.Message) -> None:

@@ -7,10 +7,11 @@ gate's name:
     root = "root.json"                    # the root of trust, from the office
 
     [broker]                              # goes to the gate as it stands, except
-    host = "mqtt.example.org"             # that the password travels as a file
+    host = "mqtt.example.org"             # that the files it names travel with it
     port = 8883
     username = "{gate}"
     password_file = "secrets/{gate}.password"
+    tls_ca = "broker-ca.pem"              # who signed the broker's certificate
 
     [list]
     source = "dir:/srv/menshen/garden"
@@ -27,7 +28,7 @@ gate's name:
     [gate]                                # whatever else belongs in gate.toml
 
 The tables after `root` are all optional. What the technician says (gate,
-direction, zone, name) and what the kiosk says (its state directory) come on
+direction, zone) and what the kiosk says (its state directory) come on
 top. Only this file's shape is checked here; whether a gate can work with the
 result is for the gate's own check, on the kiosk.
 """
@@ -57,9 +58,10 @@ class BrokerFacts(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
 
     host: Annotated[str, Field(min_length=1)]
-    port: Annotated[int, Field(ge=1, le=65535)] = 8883
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
     username: str | None = None
     password_file: str | None = None
+    tls_ca: str | None = None
 
 
 class SiteFacts(BaseModel):
@@ -112,6 +114,9 @@ class Site:
             if facts.broker.password_file:
                 files["broker.password"] = self._password(_filled(facts.broker.password_file, plan.gate))
                 broker["password_file"] = "broker.password"  # noqa: S105  a file's name
+            if facts.broker.tls_ca:
+                files["broker-ca.pem"] = _read(self.folder / facts.broker.tls_ca, MAX_FILE["broker-ca.pem"])
+                broker["tls_ca"] = "broker-ca.pem"
             gate = _merged(gate, {"broker": broker})
         own = {
             "site": facts.site,
@@ -121,8 +126,6 @@ class Site:
             "root": "root.json",
             "state": state_dir,
         }
-        if plan.name:
-            own["name"] = plan.name
         text = tomli_w.dumps({**own, **_merged(_filled(gate, plan.gate), own)})
         files["gate.toml"] = text.encode()
         return files

@@ -31,11 +31,12 @@ PROTOCOL: Final = 1
 MAX_CHUNK: Final = 2048
 """Bytes of a file in one `enrol.put`: with base64 and the envelope it fits a frame."""
 
-FileName: TypeAlias = Literal["gate.toml", "root.json", "broker.password"]
+FileName: TypeAlias = Literal["gate.toml", "root.json", "broker.password", "broker-ca.pem"]
 MAX_FILE: Final[dict[FileName, int]] = {
     "gate.toml": 64 * 1024,
     "root.json": 256 * 1024,
     "broker.password": 1024,
+    "broker-ca.pem": 64 * 1024,
 }
 """Bytes that a file of an enrolment may have."""
 
@@ -293,7 +294,7 @@ class Method(Generic[P, R]):
     gives_up_s: float = 15.0
 
 
-HELLO: Final = Method("hello", HelloParams, HelloResult, gives_up_s=6.0)
+HELLO: Final = Method("hello", HelloParams, HelloResult, asks_again_s=0.25, gives_up_s=6.0)
 IDENTIFY: Final = Method("identify", Nothing, IdentifyResult)
 ENROL_BEGIN: Final = Method("enrol.begin", BeginParams, BeginResult)
 ENROL_PUT: Final = Method("enrol.put", PutParams, PutResult, asks_again_s=0.25)

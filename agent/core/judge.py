@@ -1,10 +1,12 @@
 """The judge: may this pass go through this gate, now?
 
 One question after another, each with its own reason to refuse. First whether
-the pass is real at all; a pass that is not real tells nothing about anyone.
-Then everything that the site has said about it. On the way out a real pass
-is let through whatever else is wrong with it, and the event says what was:
-nobody is kept in by software.
+the pass is real at all; one that is not learns nothing of what the site has
+said about it, but for one thing: only the key on the list can check a
+rotating code, so unknown and forged are told apart there. Pass ids are 64
+random bits, and nobody finds one by asking. Then all that the site has said.
+On the way out a real pass is let through whatever else is wrong with it, and
+the event says what was: nobody is kept in by software.
 """
 
 from collections.abc import Mapping

@@ -10,14 +10,17 @@ import subprocess
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.core.feed import Header
 from agent.stores.journal import JournalReader
 from agent.wiring.gate import gate_process
 from tests.core.builders import public
 from tests.house import SITE, House
+
+if TYPE_CHECKING:
+    from agent.core.feed import Header
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,9 @@ def events_of(gate) -> list[dict]:
 def told(events: list[dict]) -> list[str]:
     """What happened to passes, in order: `admitted` or the reason."""
     return [
-        event["data"].get("reason", "admitted") for event in events if event["type"].startswith("menshen.pass.")
+        event["data"].get("reason", "admitted")
+        for event in events
+        if event["type"].startswith("menshen.pass.")
     ]
 
 
@@ -60,7 +65,11 @@ def serve(gate, seconds: float) -> None:
 def test_a_phone_and_a_card_are_let_in_and_a_forged_one_is_not(house):
     gate = house.enrol("north")
     gate.bring_list()
-    phone = {"id": house.grants["alice"].pass_id.hex(), "key_file": str(house.phone_key("alice")), "site": SITE}
+    phone = {
+        "id": house.grants["alice"].pass_id.hex(),
+        "key_file": str(house.phone_key("alice")),
+        "site": SITE,
+    }
     forged = {**phone, "key_file": str(house.phone_key("mallory"))}
     gate.script(
         {"at_s": 0.5, "seconds": 2.0, "pass": phone, "seed": 1},
@@ -76,7 +85,11 @@ def test_a_phone_and_a_card_are_let_in_and_a_forged_one_is_not(house):
 def test_a_code_used_before_a_restart_does_not_open_after_it(house):
     gate = house.enrol("restarted")
     gate.bring_list()
-    phone = {"id": house.grants["alice"].pass_id.hex(), "key_file": str(house.phone_key("alice")), "site": SITE}
+    phone = {
+        "id": house.grants["alice"].pass_id.hex(),
+        "key_file": str(house.phone_key("alice")),
+        "site": SITE,
+    }
     gate.script({"at_s": 0.2, "seconds": 2.0, "pass": phone})
     time.sleep(max(0.0, 9.0 - time.time() % 15) if time.time() % 15 > 5 else 0)
     while time.time() % 15 > 5:  # both starts within one step of 15 s

@@ -23,6 +23,8 @@ from sqlite_utils import Database, Migrations
 MODE: Final = 0o640
 """Of the database's files: the gate's user reads them through the group."""
 _BUSY_S: Final = 5.0
+_READER_BUSY_S: Final = 0.5
+"""The gate reads between two frames; a reader is kept waiting only while sync opens or closes."""
 _MIGRATIONS: Final = Migrations("menshen-lists")
 
 
@@ -257,7 +259,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro",
         uri=True,
-        timeout=_BUSY_S,
+        timeout=_READER_BUSY_S,
         check_same_thread=False,
         isolation_level=None,
     )

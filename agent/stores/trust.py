@@ -30,15 +30,13 @@ from tuf.api.exceptions import (
 from tuf.api.metadata import Root, Signed, Targets
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
-from agent.core.allowlist import HEAD_TARGET, Head, ListFault
+from agent.core.allowlist import HEAD_TARGET, SITE_FIELD, Head, ListFault
 from agent.core.moments import Moment
 from agent.stores.anchor import Anchor
 from agent.stores.floors import Floors, Seen, bound_to
 from agent.stores.sources import Source, SourceFault
 
 ROLE: Final = "allowlist"
-SITE_FIELD: Final = "x-menshen-site"
-"""The root metadata's own field that names the site it is for."""
 MAX_FILE_BYTES: Final = 128 * 1024
 """Of one metadata file or head; the largest list's head has about 5 kB."""
 _HIGHEST: Final = 1 << 62

@@ -51,7 +51,7 @@ class JournalWriter:
         self._change = threading.Condition()
         self._closing = False
         self._troubled = False
-        self._dropped = 0
+        self._dropped = self._late = 0
         self._ready = threading.Event()
         self._uses: Mapping[bytes, Use] = {}
         self._newest_utc = 0.0
@@ -86,6 +86,8 @@ class JournalWriter:
             if not self._troubled:
                 self._troubled = True
                 log.error("journal.late", waiting=len(self._waiting), patience_s=self._patience_s)
+            self._late += 1
+            # The one that is being written just now keeps its body; journal.late counts it.
             entry.event = replace(entry.event, facts={**entry.event.facts, "late": True})
         return False
 
@@ -154,13 +156,13 @@ class JournalWriter:
                     self._waiting.popleft()
             if self._troubled and not self._waiting:
                 self._troubled = False
-                late = sum("late" in event.facts for event in events)
-                self._waiting.append(_Waiting(self._recovered(late, time.monotonic() - began)))
+                self._waiting.append(_Waiting(self._recovered(time.monotonic() - began)))
         return True
 
-    def _recovered(self, late: int, took_s: float) -> Event:
+    def _recovered(self, took_s: float) -> Event:
         now = self._clock.now()
-        dropped, self._dropped = self._dropped, 0
+        late, dropped = self._late, self._dropped
+        self._late = self._dropped = 0
         log.warning("journal.recovered", late=late, dropped=dropped)
         return Event(
             Kind.JOURNAL_LATE, now, {"late": late, "dropped": dropped, "last_write_s": round(took_s, 3)}

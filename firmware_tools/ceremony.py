@@ -26,10 +26,10 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, T, Targets
 from tuf.api.serialization.json import JSONSerializer
 
+from agent.core.allowlist import SITE_FIELD
 from firmware_tools.key_files import CeremonyFault, ListedKey, OfficePublic, OfflineKeys, RoleKeys, read
 from firmware_tools.private_files import sync_directory, write_new
 
-SITE_FIELD: Final = "x-menshen-site"
 MIN_PASSPHRASE: Final = 12
 _MAX_PEM_BYTES: Final = 4096
 

@@ -24,7 +24,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
-from agent.core.allowlist import HEAD_TARGET, Head, ListFault
+from agent.core.allowlist import HEAD_TARGET, SITE_FIELD, Head, ListFault
 from office.faults import OfficeFault
 from office.files import write_whole
 from office.keyring import Keyring
@@ -32,7 +32,6 @@ from office.repository_files import new_parts, prune, versions, write_all
 
 ALLOWLIST_DAYS: Final = 21
 ONLINE_DAYS: Final = 7
-SITE_FIELD: Final = "x-menshen-site"
 _EPOCH_2025_MIN: Final = 1735689600 // 60
 
 

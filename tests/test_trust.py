@@ -1,9 +1,11 @@
 """Between the office and the gate: what thieves, torn copies and power cuts can't make a gate believe."""
 
+import contextlib
 import gc
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sqlite3
@@ -19,7 +21,7 @@ from agent.core.allowlist import Allowlist, Freshness, ListFault, Status
 from agent.core.notices import ListRefused
 from agent.stores.lists import ListReader, ListStore
 from agent.stores.sources import DirectorySource, SourceFault
-from agent.stores.updates import Renewed, Switched, Unchanged
+from agent.stores.updates import Renewed, Switched, Unchanged, update
 from firmware_tools import ceremony
 from firmware_tools.key_files import OfficePublic
 from office import repository
@@ -469,6 +471,40 @@ def test_a_memory_that_cannot_be_written_is_a_refusal(settled, reader):
     shutil.rmtree(settled.anchor("gate").state)
     settled.anchor("gate").state.write_text("a file where a directory should be")
     assert refused(settled.gate(reader), "could not be verified")
+
+
+@contextlib.contextmanager
+def files_of_at_most(size):
+    """A disk that takes no more: the kernel refuses to let a file grow."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [0, 300, 700, 3000])
+def test_a_full_disk_at_the_office_leaves_the_list_before(settled, reader, size):
+    with files_of_at_most(size), pytest.raises(OfficeFault, match="can't be written"):
+        settled.publish(2, range(1, 300))
+    assert repository.last_number(settled.repo) == 1
+    assert settled.sync() == Unchanged(1)
+    settled.publish(2, range(1, 300))
+    assert settled.sync().number == 2
+    assert settled.gate(reader).head.number == 2
+
+
+@pytest.mark.parametrize("size", [4096, 100_000, 140_000])
+def test_a_full_disk_at_the_gate_leaves_the_list_before(settled, reader, size):
+    settled.publish(2, range(1, 3000))
+    with ListStore(settled.list_file) as store:
+        with files_of_at_most(size):
+            outcome = update(store, DirectorySource(settled.repo), settled.anchor("sync"), settled.moment())
+        assert refused(outcome, "disk")
+    assert settled.gate(reader).head.number == 1
+    assert settled.sync().number == 2
+    assert settled.gate(reader).head.number == 2
 
 
 # --- switching ---------------------------------------------------------------

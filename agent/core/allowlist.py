@@ -33,6 +33,8 @@ MAX_SHARD_BITS: Final = 12
 MAX_ZONES: Final = 8
 HEAD_FORMAT: Final = 1
 HEAD_TARGET: Final = "al/head"
+SITE_FIELD: Final = "x-menshen-site"
+"""The field of the root metadata that names the site it is for."""
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 

@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 export PYTHONSAFEPATH := 1
+# A folder of photographs with their contents beside them, 1.png and 1.txt.
+export MENSHEN_QR_PHOTOS ?= ../shared/data/qr
 
 .PHONY: help demo test lint types floors units pytest bench-decode requirements clean
 

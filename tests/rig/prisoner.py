@@ -1,0 +1,101 @@
+"""Stands where menshen-agent stands on a device, tries what its unit should forbid, and reports.
+
+One line of JSON on standard output: what it was started as, and for each thing
+tried "done" or the error's name. Run by systemd inside the unit's sandbox.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.notify import watchdog_from
+from hw.board import load_board
+from hw.clocks import kernel_says_synced
+from hw.outputs import rest_pins
+from hw.pins import pin_factory
+
+LIVES_S = 3.0
+
+
+def main(role: str) -> None:
+    tried: dict[str, str] = {}
+
+    def attempt(name: str, what: Callable[[], object]) -> None:
+        try:
+            what()
+            tried[name] = "done"
+        except Exception as fault:  # noqa: BLE001  whichever way it fails is the finding
+            tried[name] = type(fault).__name__
+
+    attempt("speak to the network", speak)
+    attempt("listen to netlink", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close())
+    attempt("set the clock", lambda: time.clock_settime(time.CLOCK_REALTIME, time.time()))
+    attempt("open a device that is not ours", lambda: Path("/dev/foreign").open("rb").close())
+    for place in ("/var/lib/menshen/gate", "/var/lib/menshen/sync", "/etc/menshen", "/usr", "/home"):
+        attempt(f"write to {place}", lambda place=place: Path(place, f"{role}.tried").touch())
+    for file in (
+        "/etc/menshen/gate.toml",
+        "/var/lib/menshen/gate/theirs",
+        "/var/lib/menshen/sync/theirs",
+        "/var/lib/menshen/keys/gate/key",
+        "/var/lib/menshen/keys/sync/key",
+        "/proc/1/environ",
+        "/proc/cpuinfo",
+    ):
+        attempt(f"read {file}", lambda file=file: Path(file).read_bytes())
+    attempt("ask the kernel for the time's trust", kernel_says_synced)
+    attempt("load the native libraries", load_native)
+    attempt("keep a database", lambda: keep_database(role))
+    attempt("rest the pins of a simulated board", rest)
+    print(json.dumps({"role": role, "tried": tried}), flush=True)
+
+    dog = watchdog_from()
+    dog.ready()
+    until = time.monotonic() + LIVES_S
+    while role != "rest-pins" and time.monotonic() < until:
+        dog.pat()
+        time.sleep(0.2)
+    dog.close()
+
+
+def speak() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+        mouth.connect(("127.0.0.1", 9))
+
+
+def load_native() -> None:
+    """What asks for memory both writable and executable, or for a forbidden call, fails here."""
+    import cv2  # noqa: PLC0415  trying the import is the point
+    import numpy as np  # noqa: PLC0415
+    import zxingcpp  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
+
+    picture = np.full((480, 640), 255, np.uint8)
+    cv2.GaussianBlur(picture, (5, 5), 1.2)
+    zxingcpp.read_barcodes(picture)
+    ed25519.Ed25519PrivateKey.generate().sign(b"")
+
+
+def keep_database(role: str) -> None:
+    home = "sync" if role == "sync" else "gate"
+    with contextlib.closing(sqlite3.connect(f"/var/lib/menshen/{home}/tried.db")) as db:
+        db.execute("PRAGMA journal_mode = wal")
+        db.execute("CREATE TABLE IF NOT EXISTS tried (what)")
+        db.commit()
+
+
+def rest() -> None:
+    factory = pin_factory("mock")
+    rest_pins(load_board("reference"), factory)
+    factory.close()
+
+
+if __name__ == "__main__":
+    os.umask(0o027)
+    main(sys.argv[1])

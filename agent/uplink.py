@@ -219,7 +219,7 @@ class Uplink:
             if run is None or not self._broker.publish(self._log_topic, self._packed(run, mono)):
                 return
             self._window.sent(run.last_n, mono)
-            _log.debug(
+            _log.info(
                 "uplink.sent", **{"from": run.first_n, "to": run.last_n}, in_flight=self._window.in_flight
             )
 

@@ -226,17 +226,28 @@ def test_a_server_that_accepts_and_says_nothing_is_left():
         assert not gate.online
 
 
-def test_a_server_that_never_answers_a_publish_is_left():
-    def speak(visitor):
-        visitor.recv(1024)
-        visitor.sendall(CONNACK)
-        read_to_end(visitor)
+def never_answers(visitor):
+    visitor.recv(1024)
+    visitor.sendall(CONNACK)
+    read_to_end(visitor)
 
-    with server(speak) as (port, visits), capture_logs() as logs, client(port, max_unanswered=8) as gate:
+
+def test_nothing_piles_up_before_a_broker_that_does_not_answer():
+    with server(never_answers) as (port, _), client(port, max_unanswered=8) as gate:
         eventually(lambda: gate.online)
-        while gate.publish("a/b", b"hello"):
-            pass
-        eventually(lambda: len(visits) > 1)
+        taken = [gate.publish("a/b", b"hello") for _ in range(100)]
+        assert sum(taken) == 7  # and the status
+        assert gate.online
+
+
+def test_a_broker_that_has_not_answered_for_long_is_left():
+    with (
+        server(never_answers) as (port, visits),
+        capture_logs() as logs,
+        client(port, answer_within_s=0.2) as gate,
+    ):
+        eventually(lambda: gate.publish("a/b", b"hello") or len(visits) > 1)
+        eventually(lambda: not gate.publish("a/b", b"hello") and len(visits) > 1)
     assert "broker.deaf" in events(logs)
 
 

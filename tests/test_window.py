@@ -53,9 +53,20 @@ def test_an_answer_after_a_long_silence_brings_back_full_speed():
 def test_progress_renews_the_patience():
     window = Window()
     send_all(window, 12, 0.0)
-    assert window.acknowledged(3, 1.9)
-    assert send_all(window, 12, 3.8) == []
-    assert send_all(window, 12, 3.9) == [(3, 6)]
+    assert window.acknowledged(3, 0.9)
+    assert send_all(window, 12, 2.8) == []
+    assert send_all(window, 12, 2.9) == [(3, 6)]
+
+
+def test_on_a_slow_link_patience_is_twice_what_progress_took():
+    window = Window()
+    send_all(window, 12, 0.0)
+    assert send_all(window, 12, 2.0) == [(0, 3)]
+    assert window.acknowledged(3, 4.5)  # the answer to the first sending
+    assert send_all(window, 12, 4.5) == [(3, 6), (6, 9), (9, 12)]
+    assert window.acknowledged(6, 9.0)
+    assert send_all(window, 12, 17.9) == []
+    assert send_all(window, 12, 18.0) == [(6, 9)]
 
 
 def test_a_new_connection_sends_again_at_once():

@@ -24,7 +24,9 @@ class BrokerConfig(BaseModel):
         connect_timeout_s: for the TCP connection, and again for the broker's answer.
         retry_first_s, retry_most_s: the wait between attempts starts at the one and doubles up to the other.
         max_frame_bytes: an incoming packet that announces more ends the connection unread.
-        max_unanswered: publishes that the broker may leave unanswered before the connection is given up.
+        max_unanswered: publishes that may await the broker's answer; beyond that publish() says no, so
+            that nothing piles up in front of a slow link.
+        answer_within_s: a broker that answers none of them for so long is left, and connected to anew.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +45,8 @@ class BrokerConfig(BaseModel):
     retry_first_s: float = Field(default=0.5, ge=0.01, le=60)
     retry_most_s: float = Field(default=8.0, ge=0.01, le=3600)
     max_frame_bytes: int = Field(default=1024 * 1024, ge=4096, le=16 * 1024 * 1024)
-    max_unanswered: int = Field(default=32, ge=8, le=1000)
+    max_unanswered: int = Field(default=8, ge=4, le=1000)
+    answer_within_s: float = Field(default=30.0, ge=0.1, le=600)
 
     @model_validator(mode="after")
     def _together(self) -> Self:

@@ -60,6 +60,7 @@ class PahoBroker:
         self._inbox = Inbox()
         self._greeted: mqtt.Client | None = None  # the client whose connection stands
         self._connection = 0
+        self._answered_mono = 0.0
         self._why = ""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
@@ -74,9 +75,9 @@ class PahoBroker:
         return self._connection
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
-        """Hand over one message, QoS 1; False (nothing kept) when offline.
+        """Hand over one message, QoS 1; False (nothing kept) when offline or too many are unanswered.
 
-        A broker that takes messages and answers none of them is left, for another try.
+        A broker that has answered none for a long time is left, for another try.
         """
         client = self._greeted
         if client is None:
@@ -86,7 +87,8 @@ class PahoBroker:
         except (ValueError, OSError) as fault:
             _log.warning("broker.publish_failed", topic=topic, found=str(fault))
             return False
-        if code == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
+        silent_s = time.monotonic() - self._answered_mono
+        if code == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE and silent_s > self._config.answer_within_s:
             _log.warning("broker.deaf", unanswered=self._config.max_unanswered, next="connects again")
             _hang_up(client)
         return code == MQTTErrorCode.MQTT_ERR_SUCCESS
@@ -179,6 +181,8 @@ class PahoBroker:
             self._greeted = None
             said = client.publish(self._status_topic, OFFLINE, _QOS, retain=True)
             give_up = time.monotonic() + _FAREWELL_S
+            if said.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return  # too much is unanswered to say it; the last will says it for us
             while not said.is_published() and time.monotonic() < give_up:
                 if client.loop(_LOOP_S) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                     return
@@ -195,6 +199,7 @@ class PahoBroker:
             client.subscribe([(topic, _QOS) for topic in self._topics[first : first + _TOPICS_A_PACKET]])
         client.publish(self._status_topic, ONLINE, _QOS, retain=True)
         self._why = ""
+        self._answered_mono = time.monotonic()
         self._connection += 1
         self._greeted = client
         _log.info(
@@ -220,6 +225,7 @@ class PahoBroker:
     def _on_publish(
         self, _client: mqtt.Client, _data: Any, _mid: int, reason: ReasonCode, _properties: Any
     ) -> None:
+        self._answered_mono = time.monotonic()
         # With MQTT 5 a refusal is an answer like any other, and paho counts it as published.
         if reason.is_failure:
             self._tell("broker.publish_refused", str(reason))

@@ -4,7 +4,9 @@ Go-back-N: messages are sent in order and only the office's acknowledgement
 moves the window on, since a broker may lose what it has accepted. After a
 time without progress everything behind the acknowledged row is sent again, one
 message at a time until the office answers, so that an office that is away
-for days costs little. The receiver ignores what it has already.
+for days costs little. Patience is twice the wait for the last progress, so that
+a slow link is not filled with repetitions. The receiver ignores what it has
+already.
 
 The window knows row numbers and the monotonic seconds it is told. It refuses
 to know messages, topics, brokers and clocks.
@@ -27,6 +29,8 @@ class Window:
         self._flights: deque[int] = deque()  # the last row of each message, oldest first
         self._patience_s = PATIENCE_S
         self._due = 0.0
+        self._silent = False  # the patience ran out, and no answer since
+        self._since: float | None = None  # when waiting for progress began
 
     @property
     def acked(self) -> int:
@@ -42,8 +46,9 @@ class Window:
         """The row after which the next message begins; None while it has to wait."""
         if self._flights and mono >= self._due:
             self._flights.clear()
+            self._silent = True
             self._patience_s = min(2 * self._patience_s, MOST_PATIENCE_S)
-        limit = MAX_IN_FLIGHT if self._patience_s == PATIENCE_S else 1
+        limit = 1 if self._silent else MAX_IN_FLIGHT
         if len(self._flights) >= limit:
             return None
         return self._flights[-1] if self._flights else self._acked
@@ -52,6 +57,8 @@ class Window:
         """A message that ends at row last was handed to the broker."""
         if not self._flights:
             self._due = mono + self._patience_s
+        if self._since is None:
+            self._since = mono
         self._flights.append(last)
 
     def acknowledged(self, row: int, mono: float) -> bool:
@@ -65,11 +72,16 @@ class Window:
         self._acked = row
         while self._flights and self._flights[0] <= row:
             self._flights.popleft()
-        self._patience_s = PATIENCE_S
+        waited_s = 0.0 if self._since is None else mono - self._since
+        self._patience_s = min(max(PATIENCE_S, 2 * waited_s), MOST_PATIENCE_S)
         self._due = mono + self._patience_s
+        self._silent = False
+        self._since = mono if self._flights else None
         return True
 
     def reconnected(self) -> None:
         """What was in flight may be lost with the old connection: send it again, at once."""
         self._flights.clear()
         self._patience_s = PATIENCE_S
+        self._silent = False
+        self._since = None

@@ -172,6 +172,8 @@ class Enrolments:
         part = self._part(transfer)
         faults = _inconsistencies(part, receiving.announced) or self._checker.faults(part / "gate.toml")
         if faults:
+            self._receiving = None  # a refused enrolment leaves nothing behind, no password least of all
+            shutil.rmtree(part)
             return Refused(Code.CHECK, "the kiosk's own check refuses this configuration", faults)
         return None
 

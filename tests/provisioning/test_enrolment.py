@@ -82,6 +82,7 @@ def test_the_kiosks_own_check_is_heard_word_for_word_and_nothing_changes(room, c
         enrol(room.bench, site, NORTH, Told())
     assert refusal.value.faults == ("door.open_s: found 4.0, wanted at most 3", "门.zone")
     assert room.in_force() == {}
+    assert not list((room.etc / "enrolments").iterdir())
 
 
 @pytest.mark.parametrize(

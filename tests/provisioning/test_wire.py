@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -96,6 +97,14 @@ def test_each_message_reads_back_as_it_was_written():
         wire.Notification(params={"stage": "checking"}),
     ):
         assert wire.unpack(wire.pack(message)) == message
+
+
+def test_the_protocol_page_names_every_method_code_and_file():
+    page = (Path(__file__).parents[2] / "docs" / "provisioning-protocol.md").read_text()
+    codes = [str(code) for name, code in vars(wire.Code).items() if name.isupper()]
+    for name in (*wire.METHODS, *codes, *wire.MAX_FILE, str(framing.MAX_PAYLOAD), str(wire.MAX_CHUNK)):
+        assert f"`{name}`" in page
+    assert f"`{framing.encode(b'{}').hex(' ')}`" in page
 
 
 def test_the_largest_chunk_fits_a_frame():

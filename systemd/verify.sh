@@ -1,6 +1,6 @@
 #!/bin/sh
 # Check the units without systemd running: do they parse, is every key known, and is
-# each sandbox as tight as it was? With an argument, check the units in that folder.
+# each process as confined as it was? With an argument, check the units in that folder.
 #
 # systemd-analyze tells of a misspelt key on standard error and still returns 0, so
 # anything that it says counts as a fault.
@@ -34,7 +34,7 @@ fi
 # Exposure, 0 (none) to 10, in tenths: the gate needs devices, sync needs the network.
 score() {
     if ! said=$(systemd-analyze security --offline=true --no-pager --threshold="$2" "$place/$1" 2>&1); then
-        echo "units: $1 is more exposed than $2 tenths; a line of its sandbox went missing" >&2
+        echo "units: $1 is more exposed than $2 tenths; a line that confines it went missing" >&2
         printf '%s\n' "$said" | grep -v '✓' >&2
         exit 1
     fi

@@ -66,7 +66,7 @@ def test_a_real_mistake_in_a_unit_is_found(tmp_path, right, wrong, said):
 
 
 @needs_analyze
-def test_a_sandbox_with_holes_is_found(tmp_path):
+def test_a_wall_with_holes_is_found(tmp_path):
     for path in SYSTEMD.glob("*.service"):
         kept = (
             line for line in path.read_text().splitlines() if not line.startswith(("Protect", "SystemCall"))

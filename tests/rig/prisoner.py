@@ -1,7 +1,7 @@
 """Stands where menshen-agent stands on a device, tries what its unit should forbid, and reports.
 
 One line of JSON on standard output: what it was started as, and for each thing
-tried "done" or the error's name. Run by systemd inside the unit's sandbox.
+tried "done" or the error's name. Run by systemd inside the unit's confinement.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Who may touch what, tried from inside the units' own sandboxes under a real systemd.
+"""Who may touch what, tried from inside the units' own confinement under a real systemd.
 
 Part of the rig: it wants root, systemd and the right to make namespaces, so it
 runs when MENSHEN_RIG=1 asks for it and says why when it can't.
@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(os.environ.get("MENSHEN_RIG") != "1", reason="a rig test: set MENSHEN_RIG=1, as root"),
     pytest.mark.skipif(
         os.geteuid() != 0 or not Path("/lib/systemd/systemd").exists() or not shutil.which("unshare"),
-        reason="the sandboxes want root, systemd and unshare",
+        reason="the confinement wants root, systemd and unshare",
     ),
 ]
 

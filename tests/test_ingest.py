@@ -1,5 +1,6 @@
 """A day of the site office's ingester: real brokers, a gate that really signs, and things going wrong."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -191,7 +192,10 @@ def test_a_gap_that_stays_is_an_alert(desk: Desk, gate: SigningGate) -> None:
     for desk.mono in (0.0, GAP_PERSISTS_S - 1):
         desk.takes(gate, gate.message(4, 5))
         assert not desk.alerts()
-    desk.mono = GAP_PERSISTS_S + 1
+    desk.mono += 3600  # the link was down; the first message after it is lost again
+    desk.takes(gate, gate.message(4, 5))
+    assert not desk.alerts()
+    desk.mono += GAP_PERSISTS_S
     desk.takes(gate, gate.message(4, 5))
     assert desk.alerts() == {"gap": 1}
 
@@ -311,6 +315,13 @@ def test_lines_that_do_not_unfold_are_an_alert(
 def test_rubbish_is_an_alert(desk: Desk, gate: SigningGate, message: bytes) -> None:
     assert desk.takes(gate, message) == []
     assert desk.alerts() == {"malformed": 1}
+
+
+def test_an_alert_never_carries_a_terminals_commands(desk: Desk, gate: SigningGate) -> None:
+    header = json.loads(gate.message(1, 1).partition(b"\n")[0])
+    desk.takes(gate, json.dumps({**header, "from": "\x1b[2J\n\x00\ud800"}).encode() + b"\n")
+    desk.takes(gate, json.dumps({**header, "to": "\x1b[2J" * 90}).encode() + b"\n")
+    assert models.Alert.objects.get().detail.isprintable()
 
 
 def test_a_signed_line_that_is_no_event_is_kept_as_it_came(desk: Desk, gate: SigningGate) -> None:

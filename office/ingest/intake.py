@@ -13,7 +13,7 @@ predecessors. What is wrong becomes an alert and never an exception.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -30,6 +30,7 @@ from office.logs import log
 from office.models import Epoch, Event, Gate
 
 GAP_PERSISTS_S: Final = 10.0  # a gate sends again after 2 s; five tries
+_FORGOTTEN_S: Final = 60.0  # after such a silence a gap is a new one
 _INSERT: Final = (
     "INSERT INTO office_event (gate_id, epoch, seq, at_utc, kind, reason, pass_id, body)"
     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
@@ -41,7 +42,9 @@ class Complaint(Exception):
 
     def __init__(self, matter: Matter, detail: str, gate: str = "", about: str = "") -> None:
         super().__init__(detail)
-        self.matter, self.detail, self.gate, self.about = matter, detail, gate, about
+        # Parts of it may come from the message, and it is shown on terminals.
+        self.detail = "".join(sign if sign.isprintable() else "?" for sign in detail[:500])
+        self.matter, self.gate, self.about = matter, gate, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,15 @@ class Run:
     gate: Gate
     header: Header
     bodies: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """A position that a gate sends beyond: since when, and when last; monotonic seconds."""
+
+    position: int
+    since: float
+    seen: float
 
 
 class Intake:
@@ -66,7 +78,7 @@ class Intake:
             clock: monotonic seconds.
         """
         self._site, self._sign, self._clock = site, sign, clock
-        self._gaps: dict[str, tuple[int, float]] = {}  # by gate: its position, and since when it is stuck
+        self._gaps: dict[str, _Gap] = {}  # by gate
 
     def take(self, messages: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
         """Store what can be stored of (topic, payload) messages.
@@ -192,13 +204,14 @@ class Intake:
         """A gap closes by itself when the gate sends again; one that stays is an alert."""
         name, now = run.gate.name, self._clock()
         position = newest.upto if newest else 0
-        stuck_at, since = self._gaps.setdefault(name, (position, now))
-        if stuck_at != position:
-            self._gaps[name] = (position, now)
-        elif now - since >= GAP_PERSISTS_S:
+        gap = self._gaps.get(name)
+        if gap is None or gap.position != position or now - gap.seen > _FORGOTTEN_S:
+            gap = _Gap(position, now, now)
+        self._gaps[name] = replace(gap, seen=now)
+        if now - gap.since >= GAP_PERSISTS_S:
             place = run.header.first
             after = f"{newest.name}/{newest.upto}" if newest else "the beginning"
-            detail = f"nothing between {after} and {place.epoch}/{place.seq} for {now - since:.0f} s"
+            detail = f"nothing between {after} and {place.epoch}/{place.seq} for {now - gap.since:.0f} s"
             complaints.append(Complaint(Matter.GAP, detail, name, place.epoch))
 
     def _ack(self, gate: str, epoch: Epoch) -> tuple[str, bytes]:

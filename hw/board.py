@@ -1,37 +1,22 @@
 """Boards: which pin does what, as one TOML file each.
 
-Knows the shape of a board file, what a Pi's header allows, and every sentence
-that can be said against a board. Refuses to know how a pin is driven, and what
-a gate does with one.
+Knows the shape of a board file and how to say all that is wrong with one, with
+hw.header's rules for the pins. Refuses to know how a pin is driven, and what a
+gate does with one.
 """
 
 import tomllib
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError, model_validator
 
+from hw.header import pin_faults
+
 BOARDS: Final = Path(__file__).parent / "boards"
 PULSE_CEILING_MAX_S: Final = 30.0
 FILE_MAX_BYTES: Final = 64 * 1024
-
-# BCM numbers. Sources: Raspberry Pi documentation, GPIO and the 40-pin header; BCM2835 ARM
-# Peripherals, table 6-31 (alternate functions and the pulls at power-on).
-_TAKEN: Final[dict[int, str]] = {
-    0: "the ID EEPROM and the second camera's bus",
-    1: "the ID EEPROM and the second camera's bus",
-    14: "the serial console",
-    15: "the serial console",
-    28: "the camera's bus",
-    29: "the camera's bus",
-    44: "the camera's bus",
-    45: "the camera's bus",
-}
-_HEADER: Final = range(2, 28)
-_PULLED_UP_AT_BOOT: Final = range(9)
-_FIXED_PULL_UP: Final = (2, 3)  # 1.8 kohm on the circuit board, for I2C
 
 Pin = Annotated[StrictInt, Field(description="a GPIO (BCM) number, 2 to 27 without 14 and 15")]
 Level = Annotated[Literal["high", "low"], Field(description='"high" or "low"')]
@@ -126,7 +111,7 @@ class Board(_Part):
 
     @model_validator(mode="after")
     def _holds_together(self) -> "Board":
-        if faults := _pin_faults(self.model_dump()):
+        if faults := pin_faults(self.model_dump()):
             raise ValueError("; ".join(faults))
         return self
 
@@ -158,7 +143,7 @@ def check_board(raw: Mapping[str, Any]) -> tuple[str, ...]:
         Board.model_validate(raw)
     except ValidationError as fault:
         shape = tuple(_sentence(error) for error in fault.errors(include_url=False) if error["loc"])
-    return shape + _pin_faults(raw)
+    return shape + pin_faults(raw)
 
 
 def _read(name_or_path: str | Path) -> dict[str, Any]:
@@ -185,44 +170,6 @@ def _read(name_or_path: str | Path) -> dict[str, Any]:
         raise BoardFault(text, (f"{path} is not TOML ({fault}); correct that line",)) from fault
     raw.setdefault("name", path.stem)
     return raw
-
-
-def _pin_faults(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is wrong between the parts, and between a part and the Pi, of any mapping shaped a little like a board."""
-    parts = tuple(_parts(raw))
-    faults = [
-        f"{key}.pin = {pin} is {_TAKEN[pin]}; allowed: a GPIO number 2 to 27 without 14 and 15"
-        if pin in _TAKEN
-        else f"{key}.pin = {pin} is not on the header; allowed: a GPIO number 2 to 27 without 14 and 15"
-        for key, pin, _ in parts
-        if pin in _TAKEN or pin not in _HEADER
-    ]
-    counts = Counter(pin for _, pin, _ in parts)
-    for pin in sorted(pin for pin, count in counts.items() if count > 1):
-        keys = " and ".join(f"{key}.pin" for key, other, _ in parts if other == pin)
-        faults.append(f"{keys} are the same, {pin}; allowed: each pin once")
-    for key, pin, part in parts:
-        if key == "relay" and part.get("active") == "high" and pin in _PULLED_UP_AT_BOOT:
-            faults.append(
-                f"relay.pin = {pin} is pulled up from power-on until menshen starts, which would release "
-                'an active-high lock at every boot; allowed: 9 to 27, or active = "low"'
-            )
-        if pin in _FIXED_PULL_UP and part.get("pull") in {"down", "none"}:
-            faults.append(
-                f"{key}.pull = {part['pull']!r}: GPIO {pin} has a fixed pull-up on the Pi; "
-                'allowed: "up", or another pin'
-            )
-    return tuple(faults)
-
-
-def _parts(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int, Mapping[str, Any]]]:
-    """Each (key, pin, table) that names a pin, however deep."""
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            pin = value.get("pin")
-            if isinstance(pin, int) and not isinstance(pin, bool):
-                yield prefix + name, pin, value
-            yield from _parts(value, f"{prefix}{name}.")
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ hw.header's rules for the pins. Refuses to know how a pin is driven, and what a
 gate does with one.
 """
 
+import reprlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -179,11 +180,11 @@ def _sentence(error: Mapping[str, Any]) -> str:
     fields, allowed = _model_at(path)
     match error["type"]:
         case "extra_forbidden":
-            return f"{key} = {error['input']!r} is not a key of a board; allowed here: {', '.join(fields)}"
+            return f"{key} = {reprlib.repr(error['input'])} is not a key of a board; allowed here: {', '.join(fields)}"
         case "missing":
             return f"{key} is missing; allowed: {allowed}"
         case _:
-            return f"{key} = {error['input']!r} is not allowed; allowed: {allowed}"
+            return f"{key} = {reprlib.repr(error['input'])} is not allowed; allowed: {allowed}"
 
 
 def _model_at(path: tuple[str | int, ...]) -> tuple[tuple[str, ...], str]:

@@ -54,11 +54,15 @@ def pin_faults(raw: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(faults)
 
 
-def _parts(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int, Mapping[str, Any]]]:
-    """Each (key, pin, table) that names a pin, however deep."""
+def _parts(
+    table: Mapping[str, Any], prefix: str = "", deep: int = 3
+) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+    """Each (key, pin, table) that names a pin, no deeper than a board has tables."""
+    if deep == 0:
+        return
     for name, value in table.items():
         if isinstance(value, Mapping):
             pin = value.get("pin")
             if isinstance(pin, int) and not isinstance(pin, bool):
                 yield prefix + name, pin, value
-            yield from _parts(value, f"{prefix}{name}.")
+            yield from _parts(value, f"{prefix}{name}.", deep - 1)

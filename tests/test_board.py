@@ -143,6 +143,14 @@ def test_rubbish_is_faulted_never_raised(raw):
     assert check_board(raw)
 
 
+def test_a_bottomless_file_is_faulted_in_few_words(tmp_path):
+    path = tmp_path / "deep.toml"
+    path.write_text(f"{'a.' * 30_000}pin = 1\ntitle = '{'x' * 1_000}'")
+    with pytest.raises(BoardFault) as fault:
+        load_board(path)
+    assert len(str(fault.value)) < 2_000
+
+
 def test_a_board_made_in_code_is_held_to_the_same_rules():
     board = load_board("reference")
     with pytest.raises(ValueError, match="same, 22"):

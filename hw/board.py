@@ -17,7 +17,7 @@ from hw.header import pin_faults
 
 BOARDS: Final = Path(__file__).parent / "boards"
 PULSE_CEILING_MAX_S: Final = 30.0
-FILE_MAX_BYTES: Final = 64 * 1024
+FILE_MAX_BYTES: Final = 8 * 1024
 
 Pin = Annotated[StrictInt, Field(description="a GPIO (BCM) number, 2 to 27 without 14 and 15")]
 Level = Annotated[Literal["high", "low"], Field(description='"high" or "low"')]

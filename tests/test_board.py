@@ -45,7 +45,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         (None, "can't be read"),
         (b"pin = = 3", "is not TOML"),
         (b"\xff\xfe", "is not TOML"),
-        (b"#" * 70_000, "larger than"),
+        (b"#" * 9_000, "larger than"),
     ],
 )
 def test_a_file_that_is_no_board_is_a_sentence(tmp_path, content, said):
@@ -145,7 +145,7 @@ def test_rubbish_is_faulted_never_raised(raw):
 
 def test_a_bottomless_file_is_faulted_in_few_words(tmp_path):
     path = tmp_path / "deep.toml"
-    path.write_text(f"{'a.' * 30_000}pin = 1\ntitle = '{'x' * 1_000}'")
+    path.write_text(f"{'a.' * 3_500}pin = 1\ntitle = '{'x' * 1_000}'")
     with pytest.raises(BoardFault) as fault:
         load_board(path)
     assert len(str(fault.value)) < 2_000

@@ -1,7 +1,5 @@
-"""A day of the site office's ingester: real brokers, a gate that really signs, and things going wrong."""
+"""`menshen-office ingest` over real brokers that come and go, with a gate that really signs."""
 
-import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -9,141 +7,30 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import zstandard
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.db import connection, connections
+from django.db import connection
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from agent.core.chain import GENESIS, Checkpoint, extend_all
-from agent.core.events import Event, Kind, Place, body
-from agent.core.feed import Ack, Header, ack_topic, log_topic, pack_message
-from agent.core.keys import Alg, PublicKey
-from agent.core.moments import Moment
-from office import home as homes
-from office.home import prepare
+from agent.core.feed import Ack, ack_topic, log_topic
+from tests import brokers
+from tests.signing_gate import SITE, Desk, SigningGate, desk_in, empty_home
 
-prepare()
-
-from office import models, registry  # noqa: E402
-from office.ingest.intake import GAP_PERSISTS_S, Intake  # noqa: E402
-from office.keyring import Keyring  # noqa: E402
-from tests import brokers  # noqa: E402
-
-SITE = "harbour"
-NOON = 1772366400.0
 USERS = {"north": "n", "office": "o"}
 
 
-@dataclass
-class SigningGate:
-    """A gate as the feed knows it: a key, an epoch, and a journal that can be sent from anywhere."""
-
-    name: str = "north"
-    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    epoch: str = "00000000000000a1"
-    bodies: list[bytes] = field(default_factory=list)
-
-    @property
-    def public(self) -> PublicKey:
-        return PublicKey(Alg.ED25519, self.key.public_key().public_bytes_raw())
-
-    @property
-    def topic(self) -> str:
-        return log_topic(SITE, self.name)
-
-    def journal(self, kind: Kind, **facts: Any) -> None:
-        place = Place(SITE, self.name, self.epoch, len(self.bodies) + 1)
-        self.bodies.append(body(Event(kind, Moment(NOON + place.seq, 0.0), facts), place))
-
-    def opened(self, after: "SigningGate | None" = None) -> "SigningGate":
-        link = {}
-        if after is not None:
-            link = {
-                "prev_epoch": after.epoch,
-                "prev_seq": len(after.bodies),
-                "prev_head": after.head(len(after.bodies)).hex(),
-            }
-        self.journal(Kind.JOURNAL_OPENED, **link)
-        return self
-
-    def busy(self, events: int) -> "SigningGate":
-        for number in range(events):
-            self.journal(Kind.REFUSED, reason="expired", **{"pass": f"{number:016x}"})
-        return self
-
-    def restarted(self, epoch: str) -> "SigningGate":
-        return SigningGate(self.name, self.key, epoch).opened(after=self)
-
-    def head(self, upto: int) -> bytes:
-        return extend_all(GENESIS, self.bodies[:upto])
-
-    def message(self, first: int, last: int, packed: bytes | None = None) -> bytes:
-        checkpoint = Checkpoint(Place(SITE, self.name, self.epoch, last), self.head(last))
-        header = Header(
-            Place(SITE, self.name, self.epoch, first),
-            last,
-            self.head(first - 1),
-            checkpoint.head,
-            self.key.sign(checkpoint.signed_by_gate()),
-        )
-        lines = b"\n".join(self.bodies[first - 1 : last])
-        return pack_message(header, zstandard.compress(lines) if packed is None else packed)
-
-
-@dataclass
-class Desk:
-    """An office with its home, used from the test's own thread."""
-
-    home: Path
-    keys: Keyring
-    mono: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.intake = Intake(SITE, self.keys.ack.sign, clock=lambda: self.mono)
-
-    def knows(self, gate: SigningGate, *, replace: bool = False) -> None:
-        record = {"site": SITE, "gate": gate.name, "device_id": "d", "journal_key": str(gate.public)}
-        registry.add_gate(record, replace=replace, by="chen")
-
-    def takes(self, gate: SigningGate, *messages: bytes) -> list[tuple[str, int]]:
-        """Hand messages in as one batch; the (epoch, upto) acknowledged, each signature checked."""
-        acks = []
-        for topic, payload in self.intake.take([(gate.topic, message) for message in messages]):
-            assert topic == ack_topic(SITE, gate.name)
-            ack = Ack.from_bytes(payload)
-            assert ack.holds([self.keys.ack.public])
-            acks.append((ack.checkpoint.place.epoch, ack.checkpoint.place.seq))
-        return acks
-
-    def keeps(self) -> list[tuple[str, int]]:
-        return list(models.Event.objects.order_by("pk").values_list("epoch", "seq"))
-
-    def alerts(self) -> dict[str, int]:
-        return dict(models.Alert.objects.values_list("kind", "count"))
-
-
 @pytest.fixture(scope="module")
-def empty_office(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home to copy: making the tables takes longer than most of these tests."""
-    home = homes.use(tmp_path_factory.mktemp("empty") / "office", create=True)
-    registry.make_site(SITE, ["main"], 480)
-    Keyring.make(home.keys)
-    connections.close_all()
-    return home.path
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return empty_home(tmp_path_factory.mktemp("empty") / "office")
 
 
 @pytest.fixture
-def desk(tmp_path: Path, empty_office: Path) -> Iterator[Desk]:
-    shutil.copytree(empty_office, tmp_path / "office")
-    home = homes.use(tmp_path / "office")
-    yield Desk(home.path, Keyring.load(home.keys))
-    connections.close_all()
+def desk(tmp_path: Path, empty: Path) -> Iterator[Desk]:
+    with desk_in(tmp_path / "office", empty) as one:
+        yield one
 
 
 @pytest.fixture
@@ -151,191 +38,6 @@ def gate(desk: Desk) -> SigningGate:
     north = SigningGate().opened()
     desk.knows(north)
     return north
-
-
-# --- the rules ---------------------------------------------------------------
-
-
-def test_events_are_kept_in_order_and_acknowledged(desk: Desk, gate: SigningGate) -> None:
-    gate.busy(299)
-    assert desk.takes(gate, gate.message(1, 200), gate.message(201, 300)) == [(gate.epoch, 300)]
-    assert desk.keeps() == [(gate.epoch, seq) for seq in range(1, 301)]
-    last = models.Event.objects.get(seq=300)
-    assert (last.kind, last.reason, last.pass_id) == ("pass.refused", "expired", f"{298:016x}")
-    assert (bytes(last.body), last.at_utc) == (gate.bodies[299], NOON + 300)
-    assert not desk.alerts()
-
-
-def test_a_message_sent_twice_is_kept_once_and_acknowledged_again(desk: Desk, gate: SigningGate) -> None:
-    gate.busy(4)
-    for _ in range(2):
-        assert desk.takes(gate, gate.message(1, 3)) == [(gate.epoch, 3)]
-    assert desk.takes(gate, gate.message(2, 5)) == [(gate.epoch, 5)]  # it overlaps
-    assert desk.takes(gate, gate.message(1, 2)) == [(gate.epoch, 5)]
-    assert desk.keeps() == [(gate.epoch, seq) for seq in range(1, 6)]
-    assert not desk.alerts()
-
-
-def test_a_message_beyond_a_gap_waits_for_the_gate_to_send_again(desk: Desk, gate: SigningGate) -> None:
-    gate.busy(5)
-    assert desk.takes(gate, gate.message(3, 4)) == []
-    assert desk.takes(gate, gate.message(1, 2)) == [(gate.epoch, 2)]
-    assert desk.takes(gate, gate.message(5, 6)) == [(gate.epoch, 2)]
-    assert desk.takes(gate, gate.message(3, 4), gate.message(5, 6)) == [(gate.epoch, 6)]
-    assert desk.keeps() == [(gate.epoch, seq) for seq in range(1, 7)]
-    assert not desk.alerts()
-
-
-def test_a_gap_that_stays_is_an_alert(desk: Desk, gate: SigningGate) -> None:
-    gate.busy(5)
-    desk.takes(gate, gate.message(1, 2))
-    for desk.mono in (0.0, GAP_PERSISTS_S - 1):
-        desk.takes(gate, gate.message(4, 5))
-        assert not desk.alerts()
-    desk.mono += 3600  # the link was down; the first message after it is lost again
-    desk.takes(gate, gate.message(4, 5))
-    assert not desk.alerts()
-    desk.mono += GAP_PERSISTS_S
-    desk.takes(gate, gate.message(4, 5))
-    assert desk.alerts() == {"gap": 1}
-
-
-def test_a_forged_message_changes_nothing_and_is_not_acknowledged(desk: Desk, gate: SigningGate) -> None:
-    stranger = SigningGate(key=Ed25519PrivateKey.generate(), bodies=list(gate.bodies))
-    assert desk.takes(gate, stranger.message(1, 1)) == []
-    gate.busy(2)
-    altered = zstandard.compress(gate.bodies[0].replace(b"opened", b"closed"))
-    assert desk.takes(gate, gate.message(1, 1, altered)) == []
-    assert not desk.keeps()
-    assert desk.alerts() == {"wrong_signature": 2}
-
-
-def test_a_gate_that_is_not_on_record_is_one_alert_however_often(desk: Desk, gate: SigningGate) -> None:
-    for name in ("south", "east", "x" * 300, "south"):
-        stranger = SigningGate(name).opened()
-        assert desk.takes(stranger, stranger.message(1, 1)) == []
-    assert desk.alerts() == {"unknown_gate": 4}
-    assert models.Alert.objects.count() == 1
-
-
-def test_a_gate_can_not_speak_for_another(desk: Desk, gate: SigningGate) -> None:
-    south = SigningGate("south").opened()
-    desk.knows(south)
-    assert desk.takes(south, gate.message(1, 1)) == []
-    assert desk.alerts() == {"misdirected": 1}
-
-
-def test_one_history_rewritten_is_a_fork(desk: Desk, gate: SigningGate) -> None:
-    gate.busy(4)
-    desk.takes(gate, gate.message(1, 3))
-    other = SigningGate(gate.name, gate.key, gate.epoch).opened()
-    other.busy(4)
-    other.bodies[1] = other.bodies[1].replace(b"expired", b"revoked")
-    for message in (other.message(4, 5), other.message(1, 3), other.message(1, 2), other.message(2, 5)):
-        assert desk.takes(gate, message) == [(gate.epoch, 3)]
-    assert desk.keeps() == [(gate.epoch, 1), (gate.epoch, 2), (gate.epoch, 3)]
-    assert desk.alerts() == {"fork": 4}
-
-
-def test_an_epoch_waits_until_the_one_before_it_is_complete(desk: Desk, gate: SigningGate) -> None:
-    gate.busy(2)
-    after = gate.restarted("00000000000000b2").busy(1)
-    assert desk.takes(gate, after.message(1, 2)) == []
-    assert desk.takes(gate, gate.message(1, 2), after.message(1, 2)) == [(gate.epoch, 2)]
-    assert desk.takes(gate, gate.message(3, 3), after.message(1, 2)) == [(gate.epoch, 3), (after.epoch, 2)]
-    assert not desk.alerts()
-
-
-def test_a_card_put_back_in_time_is_noticed_and_loses_nothing_new(desk: Desk, gate: SigningGate) -> None:
-    gate.busy(5)
-    desk.takes(gate, gate.message(1, 6))
-    old = SigningGate(gate.name, gate.key, gate.epoch, gate.bodies[:3])
-    after = old.restarted("00000000000000b2").busy(1)
-    assert desk.takes(gate, after.message(1, 2)) == [(after.epoch, 2)]
-    assert desk.alerts() == {"rolled_back": 1}
-
-
-def test_a_cloned_card_is_noticed_and_loses_nothing_new(desk: Desk, gate: SigningGate) -> None:
-    desk.takes(gate, gate.message(1, 1))
-    one, other = gate.restarted("00000000000000b2").busy(1), gate.restarted("00000000000000c3").busy(2)
-    assert desk.takes(gate, one.message(1, 2)) == [(one.epoch, 2)]
-    assert desk.takes(gate, other.message(1, 3)) == [(other.epoch, 3)]
-    assert desk.alerts() == {"fork": 1}
-    assert len(desk.keeps()) == 6
-
-
-def test_a_journal_begun_anew_is_noticed_and_taken(desk: Desk, gate: SigningGate) -> None:
-    desk.takes(gate, gate.message(1, 1))
-    new = SigningGate(gate.name, epoch="00000000000000b2").opened()
-    desk.knows(new, replace=True)
-    assert desk.takes(new, new.message(1, 1)) == [(new.epoch, 1)]
-    assert desk.alerts() == {"journal_lost": 1}
-
-
-def test_an_epoch_that_does_not_open_is_refused(desk: Desk, gate: SigningGate) -> None:
-    mute = SigningGate(gate.name, gate.key).busy(1)
-    assert desk.takes(gate, mute.message(1, 1)) == []
-    crooked = SigningGate(gate.name, gate.key)
-    crooked.journal(Kind.JOURNAL_OPENED, prev_epoch="x", prev_seq="y")
-    assert desk.takes(gate, crooked.message(1, 1)) == []
-    assert desk.alerts() == {"malformed": 2}
-
-
-def _bomb() -> bytes:
-    return zstandard.compress(bytes(64 * 1024 * 1024))
-
-
-def _unsized() -> bytes:
-    return zstandard.ZstdCompressor(write_content_size=False).compress(bytes(10_000_000))
-
-
-@pytest.mark.parametrize(
-    "packed",
-    [
-        _bomb,
-        _unsized,
-        lambda: b"",
-        lambda: b"not zstd at all",
-        lambda: zstandard.compress(b"x")[:-1],
-        lambda: zstandard.compress(b"x") + b"more",
-        lambda: bytes.fromhex("28b52ffd80880a000000") + bytes(20),  # a window of 128 MiB
-        lambda: b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd",  # a skippable frame
-    ],
-)
-def test_lines_that_do_not_unfold_are_an_alert(
-    desk: Desk, gate: SigningGate, packed: Callable[[], bytes]
-) -> None:
-    assert desk.takes(gate, gate.message(1, 1, packed())) == []
-    assert sum(desk.alerts().values()) == 1
-
-
-@pytest.mark.parametrize(
-    "message", [b"", b"\n", b"{}\n", b"[" * 900 + b"\n", b'{"v":1}\n', bytes(300_000), b"\xff" * 500 + b"\n"]
-)
-def test_rubbish_is_an_alert(desk: Desk, gate: SigningGate, message: bytes) -> None:
-    assert desk.takes(gate, message) == []
-    assert desk.alerts() == {"malformed": 1}
-
-
-def test_an_alert_never_carries_a_terminals_commands(desk: Desk, gate: SigningGate) -> None:
-    header = json.loads(gate.message(1, 1).partition(b"\n")[0])
-    desk.takes(gate, json.dumps({**header, "from": "\x1b[2J\n\x00\ud800"}).encode() + b"\n")
-    desk.takes(gate, json.dumps({**header, "to": "\x1b[2J" * 90}).encode() + b"\n")
-    assert models.Alert.objects.get().detail.isprintable()
-
-
-def test_a_signed_line_that_is_no_event_is_kept_as_it_came(desk: Desk, gate: SigningGate) -> None:
-    gate.bodies += [
-        b"\xff\x00",
-        b'{"type":5}',
-        b"[" * 5000,
-        b'{"type":"menshen.x","time":"9999-12-31T23:59:59Z"}',
-    ]
-    assert desk.takes(gate, gate.message(1, 5)) == [(gate.epoch, 5)]
-    assert [event.kind for event in models.Event.objects.order_by("seq")][1:] == ["unreadable"] * 3 + ["x"]
-
-
-# --- over real brokers, with the real command --------------------------------
 
 
 class Wire:

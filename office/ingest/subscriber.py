@@ -27,7 +27,7 @@ from office.logs import log
 
 _QOS: Final = 1
 _KEEPALIVE_S: Final = 30
-_LOOP_S: Final = 0.5
+_LOOP_S: Final = 0.2
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 15.0
 _QUEUE: Final = 256  # messages: 64 MiB at the very most

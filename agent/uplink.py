@@ -99,7 +99,7 @@ class Uplink:
                 arrived = self._broker.received(wait_s)
                 wait_s = self.step(time.monotonic(), arrived)
             except Exception as fault:  # noqa: BLE001  the last line of defence of a process without a user
-                _log.exception("uplink.fault", found=type(fault).__name__)
+                self._tell("uplink.fault", time.monotonic(), found=repr(fault), exc_info=fault)
                 stop.wait(REOPEN_S)
         self.close()
 
@@ -137,9 +137,12 @@ class Uplink:
             self._pointers = None
 
     def _opened(self, mono: float) -> bool:
-        """Whether there is a journal to read from; opens it when it appears."""
+        """Whether there is a journal to read from; opens it when it appears or is exchanged."""
         if self._journal:
-            return True
+            if not self._journal.displaced():
+                return True
+            _log.warning("uplink.journal_displaced", next="reads the new one")
+            self._let_go()
         if mono < self._reopen_at:
             return False
         self._journal = self._open_journal()
@@ -247,7 +250,7 @@ class Uplink:
                 self._journal.close()
             self._journal = None
 
-    def _tell(self, event: str, mono: float, **facts: str | int) -> None:
+    def _tell(self, event: str, mono: float, **facts: object) -> None:
         """Log a trouble at most once a minute, with how often it came in between."""
         last, unsaid = self._told.get(event, (float("-inf"), 0))
         if mono - last < _TELL_EVERY_S:

@@ -72,6 +72,11 @@ class Office:
     def say(self, ack: bytes) -> None:
         eventually(lambda: self.broker.publish(ack_topic(SITE, GATE), ack, retain=True))
 
+    def forget(self) -> None:
+        """Be an office that never heard of the gate."""
+        self.events.clear()
+        self._kept.clear()
+
     def close(self) -> None:
         self._stop.set()
         self._thread.join()

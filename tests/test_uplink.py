@@ -303,6 +303,36 @@ def test_a_journal_that_is_no_journal_is_waited_out(gate, broker, office):
         eventually(lambda: at_work.uplink.acked == 1)
 
 
+def test_a_journal_that_was_set_aside_is_left_for_the_new_one(gate, broker, office):
+    gate.start()
+    gate.happens(20)
+    with sync(gate, broker.port, keys_of(office)) as at_work:
+        eventually(lambda: at_work.uplink.acked == 21)
+        gate.stop()
+        gate.path.rename(gate.path.with_name("journal.db.damaged"))
+        office.forget()
+        gate.start()
+        gate.happens()
+        eventually(lambda: office.events == gate.lines())
+        eventually(lambda: at_work.uplink.acked == 2)
+
+
+def test_what_breaks_next_to_it_is_told_once_and_outlived(gate, broker, office):
+    broken = [OSError("the list's disk")]
+
+    def keys():
+        if broken:
+            raise broken.pop()
+        return (public(office.key),)
+
+    gate.start()
+    with capture_logs() as logs, sync(gate, broker.port, keys) as at_work:
+        eventually(lambda: at_work.uplink.acked == 1)
+    assert [entry["found"] for entry in logs if entry["event"] == "uplink.fault"] == [
+        'OSError("the list\'s disk")'
+    ]
+
+
 def test_a_pointer_that_cannot_be_kept_stops_nothing(gate, broker, office):
     gate.pointer_path.parent.write_text("a file where the directory should be")
     gate.start()

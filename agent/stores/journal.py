@@ -193,9 +193,15 @@ class JournalReader:
             sqlite3.Error: it is not there yet, or is no journal.
         """
         self._site, self._gate = site, gate
+        # Looked at before it is opened, so that an exchange in between is noticed.
+        self._path, self._file = path, _file_at(path)
         self._connection = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0
         )
+
+    def displaced(self) -> bool:
+        """Whether another file, or none, stands at the path now: a damaged journal was set aside."""
+        return _file_at(self._path) != self._file
 
     def newest(self) -> int:
         """The newest row, 0 if none; cheap enough to ask often."""
@@ -259,6 +265,14 @@ class JournalReader:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _tip(connection: sqlite3.Connection, site: str, gate: str) -> Tip | None:

@@ -18,7 +18,8 @@ from agent.core.events import Event, Kind
 from agent.core.gatekeeper import Gatekeeper
 from agent.core.moments import Moment
 from agent.core.notices import Notice
-from agent.ports import Camera, Clock, Decoder, Frame, Grey, Inputs, Journal, Outputs, Watchdog
+from agent.frames import Frame, Grey
+from agent.ports import Camera, Clock, Decoder, Inputs, Journal, Outputs, Watchdog
 
 log: Final = structlog.get_logger()
 

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.frames import Grey
 from agent.picture_headers import dimensions
-from agent.ports import Grey
 
 LARGEST_PX: Final = 40_000_000
 LARGEST_BYTES: Final = 120_000_000

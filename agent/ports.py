@@ -6,11 +6,7 @@ suites as the real ones.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol
 
 from agent.core.answers import Pattern
 from agent.core.events import Event
@@ -18,30 +14,14 @@ from agent.core.moments import Moment
 from agent.core.notices import Notice
 from agent.core.sighting import Sighting
 
-Grey: TypeAlias = NDArray[np.uint8]
-"""(H, W) uint8 luma, 0 black to 255 white; may be strided or read-only; never modified."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One picture from a camera.
-
-    Args:
-        luma: (H, W) uint8, the full picture.
-        half: (H // 2, W // 2) uint8, the same picture at half size when the camera's hardware
-            scaler made one; else None and the reader makes its own.
-        taken_mono: monotonic seconds at capture.
-    """
-
-    luma: Grey
-    half: Grey | None
-    taken_mono: float
+if TYPE_CHECKING:  # sync has ports, too, and no use for numpy's 20 MB
+    from agent.frames import Frame, Grey
 
 
 class Camera(Protocol):
     """A source of frames: the newest only, never a queue."""
 
-    def frames(self) -> Iterator[Frame | None]:
+    def frames(self) -> Iterator["Frame | None"]:
         """Yield the newest frame as soon as there is one not yet yielded.
 
         Yields None whenever about 100 ms pass without a new frame, so that the
@@ -60,7 +40,7 @@ class Camera(Protocol):
 class Decoder(Protocol):
     """A reader of codes: see agent.vision.Reader."""
 
-    def read(self, frame: Frame | Grey) -> tuple[Sighting, ...]: ...
+    def read(self, frame: "Frame | Grey") -> tuple[Sighting, ...]: ...
 
 
 class Outputs(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Final
 
-from agent.ports import Grey
+from agent.frames import Grey
 from benchmarks.peers import PEERS
 
 PATIENCE_S: Final = 60.0

@@ -21,8 +21,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from agent.frames import Grey
 from agent.pictures import ENDINGS, PictureFault, load
-from agent.ports import Grey
 from benchmarks.child import Child
 from benchmarks.peers import PEERS, YARDSTICK
 

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 import cv2
 import zxingcpp
 
-from agent.ports import Grey
+from agent.frames import Grey
 from agent.vision import Reader, ReaderConfig
 from agent.vision.pictures import legible
 

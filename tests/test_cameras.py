@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from agent.ports import Frame
+from agent.frames import Frame
 from agent.vision import Reader
 from hw.cameras import CameraConfig, CameraFault, open_camera
 from hw.cameras.newest import Newest

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pydantic import ValidationError
 
+from agent.frames import Frame
 from agent.pictures import LARGEST_PX, load
-from agent.ports import Frame
 from agent.vision import DecoderFault, Reader, ReaderConfig
 from agent.vision.pictures import decode_files, legible
 from agent.vision.stages import STAGES, StageAbsent, zbar

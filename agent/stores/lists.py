@@ -22,9 +22,14 @@ from sqlite_utils import Database, Migrations
 
 MODE: Final = 0o640
 """Of the database's files: the gate's user reads them through the group."""
+MAX_FILE_BYTES: Final = 128 * 1024
+"""Of one metadata file or head; the largest list's head has about 5 kB."""
+MAX_PART_BYTES: Final = 256 * 1024
+_MAX_FILES: Final = 80
 _BUSY_S: Final = 5.0
 _READER_BUSY_S: Final = 0.5
 """The gate reads between two frames; a reader is kept waiting only while sync opens or closes."""
+_BESIDE: Final = ("-wal", "-shm")
 _MIGRATIONS: Final = Migrations("menshen-lists")
 
 
@@ -77,12 +82,15 @@ class View:
 
     def files(self) -> dict[str, bytes]:
         """The files that prove the current list, by path."""
-        return dict(self._connection.execute("SELECT path, data FROM files"))
+        return dict(
+            self._connection.execute(
+                "SELECT path, data FROM files WHERE length(data) <= ? LIMIT ?", (MAX_FILE_BYTES, _MAX_FILES)
+            )
+        )
 
     def part(self, digest: bytes) -> bytes | None:
         """A part as stored; whoever needs to believe it hashes it."""
-        row = self._connection.execute("SELECT data FROM parts WHERE digest = ?", (digest,)).fetchone()
-        return bytes(row[0]) if row else None
+        return _part(self._connection, digest)
 
 
 class ListReader:
@@ -118,7 +126,9 @@ class ListReader:
     def part(self, digest: bytes) -> bytes | None:
         """A part by its SHA-256, or None if it is missing or can't be read; not hashed here."""
         try:
-            return View(self._connected()).part(digest)
+            if self._connection is not None and (data := _part(self._connection, digest)) is not None:
+                return data
+            return _part(self._connected(), digest)
         except (sqlite3.Error, OSError):
             self.close()
             return None
@@ -156,7 +166,7 @@ class ListStore:
         path: the database; made if missing, its directory too.
     Raises:
         sqlite3.Error: from any method: the disk is full or the database damaged. It may be deleted;
-            the next update fetches everything again.
+            the next update fetches everything again. See open_store.
     """
 
     def __init__(self, path: Path) -> None:
@@ -165,10 +175,17 @@ class ListStore:
         path.touch(mode=MODE)
         path.chmod(MODE)  # touch's mode passes through the umask; SQLite's other files copy this one's
         self._db = Database(sqlite3.connect(path, timeout=_BUSY_S))
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA temp_store = MEMORY")
-        _MIGRATIONS.apply(self._db)
+        try:
+            self._db.execute(
+                "PRAGMA page_size = 16384"
+            )  # a shard of 256 grants in one page, not a chain of four
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA temp_store = MEMORY")
+            _MIGRATIONS.apply(self._db)
+        except sqlite3.Error:
+            self._db.close()
+            raise
         self._view = View(self._db.conn)
         self.current, self.files, self.part = self._view.current, self._view.files, self._view.part
 
@@ -242,7 +259,7 @@ class ListStore:
         write in the directory could then not open the database at all.
         """
         self._db.close()
-        for suffix in ("-wal", "-shm"):
+        for suffix in _BESIDE:
             beside = self._path.with_name(self._path.name + suffix)
             beside.touch(mode=MODE)
             beside.chmod(MODE)
@@ -254,12 +271,61 @@ class ListStore:
         self.close()
 
 
+def _part(connection: sqlite3.Connection, digest: bytes) -> bytes | None:
+    row = connection.execute(
+        "SELECT data FROM parts WHERE digest = ? AND length(data) <= ?", (digest, MAX_PART_BYTES)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def open_store(path: Path) -> ListStore:
+    """Open sync's store at its start; what the disk damaged is dropped and fetched again.
+
+    Everything in it came from the repository and can come again, so a database that SQLite
+    can't read is deleted and begun anew.
+
+    Raises:
+        sqlite3.OperationalError, OSError: the disk is full, or another process holds the store.
+    """
+    try:
+        return _sound(path)
+    except sqlite3.DatabaseError as fault:
+        if isinstance(fault, sqlite3.OperationalError):
+            raise
+    for suffix in ("", *_BESIDE):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return _sound(path)
+
+
+def _sound(path: Path) -> ListStore:
+    store = ListStore(path)
+    try:
+        store.drop_damaged()
+    except sqlite3.Error:
+        store.close()
+        raise
+    return store
+
+
 def _read_only(path: Path) -> sqlite3.Connection:
     # From any thread: SQLite itself serialises, and one caller at a time is the rule anyway.
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro",
         uri=True,
         timeout=_READER_BUSY_S,
         check_same_thread=False,
         isolation_level=None,
     )
+    # sync owns the schema too: a view in a table's place could run for ever.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.set_authorizer(_plain_reads)
+    return connection
+
+
+def _plain_reads(
+    action: int, _one: str | None, two: str | None, _database: str | None, view: str | None
+) -> int:
+    """Allow reading tables and their length(), and nothing that a view or trigger asks for."""
+    allowed = action in {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_TRANSACTION}
+    measured = action == sqlite3.SQLITE_FUNCTION and two == "length"
+    return sqlite3.SQLITE_OK if (allowed or measured) and view is None else sqlite3.SQLITE_DENY

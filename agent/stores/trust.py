@@ -34,11 +34,10 @@ from agent.core.allowlist import HEAD_TARGET, SITE_FIELD, Head, ListFault
 from agent.core.moments import Moment
 from agent.stores.anchor import Anchor
 from agent.stores.floors import Floors, Seen, bound_to
+from agent.stores.lists import MAX_FILE_BYTES
 from agent.stores.sources import Source, SourceFault
 
 ROLE: Final = "allowlist"
-MAX_FILE_BYTES: Final = 128 * 1024
-"""Of one metadata file or head; the largest list's head has about 5 kB."""
 _HIGHEST: Final = 1 << 62
 _LIMITS: Final = UpdaterConfig(
     max_root_rotations=64,
@@ -93,9 +92,8 @@ def verify(source: Source, anchor: Anchor, now: Moment) -> Verified:
         raise Distrust(f"the repository has no {fault}; the copy is incomplete") from fault
     except (DownloadError, SourceFault) as fault:
         raise Distrust(f"the repository can't be read: {fault}") from fault
-    except (
-        Exception
-    ) as fault:  # hostile bytes went through two libraries: a new kind of fault is still a refusal
+    # Hostile bytes went through two libraries: a kind of fault nobody foresaw is still a refusal.
+    except Exception as fault:
         raise Distrust(f"the list could not be verified: {type(fault).__name__}: {fault}") from fault
 
 

@@ -15,13 +15,12 @@ from agent.core.allowlist import DIGEST_BYTES, RECORD_BYTES, SHARDS_PER_INDEX, H
 from agent.core.moments import Moment
 from agent.core.notices import ListRefused
 from agent.stores.anchor import Anchor
-from agent.stores.lists import Current, ListStore
+from agent.stores.lists import MAX_PART_BYTES, Current, ListStore
 from agent.stores.sources import Source, SourceFault
 
 if TYPE_CHECKING:
     from agent.stores.trust import Verified
 
-MAX_SHARD_BYTES: Final = 5000 * RECORD_BYTES
 MAX_LIST_BYTES: Final = 256 * 1024 * 1024
 _TIMESTAMP: Final = "timestamp.json"
 _MAX_TIMESTAMP_BYTES: Final = 16 * 1024
@@ -177,7 +176,7 @@ def _fetch_parts(store: ListStore, source: Source, head: Head) -> tuple[int, int
         data = index(digest)
         fetched(
             [data[at : at + DIGEST_BYTES] for at in range(0, len(data), DIGEST_BYTES)],
-            MAX_SHARD_BYTES,
+            MAX_PART_BYTES,
             RECORD_BYTES,
         )
     return moved[0], moved[1]

@@ -1,20 +1,21 @@
 """How a reader is built: which stages, how often, within what time."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from agent.vision.stages import STAGES
-
 
 def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    # Loaded only for a configuration that names stages: the defaults need no proof.
+    from agent.vision.stages import STAGES  # noqa: PLC0415
+
     for name in names:
         if name not in STAGES:
             raise ValueError(f"no stage {name!r}; known are {', '.join(STAGES)}")
     return names
 
 
-StageNames = Annotated[tuple[str, ...], AfterValidator(_known), Field(max_length=16)]
+StageNames: TypeAlias = Annotated[tuple[str, ...], AfterValidator(_known), Field(max_length=16)]
 
 
 class ReaderConfig(BaseModel):

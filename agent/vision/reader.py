@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from agent.core.sighting import Sighting
-from agent.ports import Frame, Grey
+from agent.frames import Frame, Grey
 from agent.vision.budget import Budget
 from agent.vision.config import ReaderConfig
 from agent.vision.stages import STAGES, Found, Stage, StageAbsent

@@ -8,7 +8,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from agent.ports import Frame, Grey
+from agent.frames import Frame, Grey
 from agent.vision.faults import DecoderFault
 
 SMALLEST_PX = 21

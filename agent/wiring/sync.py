@@ -15,6 +15,7 @@ from agent.core.feed import ack_topic, status_topic
 from agent.notify import watchdog_from
 from agent.refresher import Refresher
 from agent.stores.anchor import Anchor
+from agent.stores.http_source import HttpSource
 from agent.stores.journal import JournalReader
 from agent.stores.lists import ListStore
 from agent.stores.pointer import PointerStore
@@ -37,6 +38,8 @@ def source_of(config: GateConfig) -> Source:
     kind, _, place = config.list.source.partition(":")
     if kind == "dir":
         return DirectorySource(Path(place))
+    if kind in ("http", "https"):
+        return HttpSource(config.list.source)
     raise SyncFault(
         "list.source is not set; wanted dir:/path of the published list, or http://… of it; see the office"
     )

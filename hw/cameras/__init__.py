@@ -1,27 +1,28 @@
-"""Cameras, by name. A new one is one file and one line in DRIVERS."""
+"""Cameras, by name. A new one is one file and one line in DRIVERS.
 
-from collections.abc import Callable
-from typing import Final
+A driver is loaded when its camera is opened: reading a configuration loads
+neither OpenCV nor libcamera.
+"""
 
-from agent.ports import Camera
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, cast
+
 from hw.cameras.config import CameraConfig
 from hw.cameras.faults import CameraFault
-from hw.cameras.folder import FolderCamera
-from hw.cameras.pi import PiCamera
-from hw.cameras.sim import SimCamera
-from hw.cameras.usb import UsbCamera
-from hw.cameras.video import VideoCamera
 
-DRIVERS: Final[dict[str, Callable[[CameraConfig], Camera]]] = {
-    "picamera2": PiCamera,
-    "usb": UsbCamera,
-    "folder": FolderCamera,
-    "video": VideoCamera,
-    "sim": SimCamera,
+if TYPE_CHECKING:
+    from agent.ports import Camera
+
+DRIVERS: Final = {
+    "picamera2": "hw.cameras.pi:PiCamera",
+    "usb": "hw.cameras.usb:UsbCamera",
+    "folder": "hw.cameras.folder:FolderCamera",
+    "video": "hw.cameras.video:VideoCamera",
+    "sim": "hw.cameras.sim:SimCamera",
 }
 
 
-def open_camera(config: CameraConfig) -> Camera:
+def open_camera(config: CameraConfig) -> "Camera":
     """Make the camera that a configuration asks for.
 
     A camera that is not plugged in is no fault: it yields None until it comes.
@@ -29,7 +30,8 @@ def open_camera(config: CameraConfig) -> Camera:
     Raises:
         CameraFault: what the configuration names can't work on this machine, whatever is plugged in.
     """
-    return DRIVERS[config.kind](config)
+    module, _, name = DRIVERS[config.kind].partition(":")
+    return cast("Camera", getattr(import_module(module), name)(config))
 
 
 __all__ = ["DRIVERS", "CameraConfig", "CameraFault", "open_camera"]

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent.frames import Frame
 from agent.pictures import ENDINGS, PictureFault, load
-from agent.ports import Frame
 from hw.cameras.config import CameraConfig
 from hw.cameras.faults import CameraFault
 from hw.cameras.pace import Pace

@@ -2,7 +2,7 @@
 
 import threading
 
-from agent.ports import Frame
+from agent.frames import Frame
 
 
 class Newest:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from agent.ports import Frame, Grey
+from agent.frames import Frame, Grey
 from hw.cameras.config import CameraConfig
 from hw.cameras.faults import CameraFault
 from hw.cameras.pace import TICK_S

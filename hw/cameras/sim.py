@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from agent.ports import Frame, Grey
+from agent.frames import Frame, Grey
 from hw.cameras.config import CameraConfig
 from hw.cameras.faults import CameraFault
 from hw.cameras.pace import TICK_S, Pace

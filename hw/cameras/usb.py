@@ -15,7 +15,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from agent.ports import Frame
+from agent.frames import Frame
 from hw.cameras.config import CameraConfig
 from hw.cameras.newest import Newest
 from hw.cameras.pace import TICK_S

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from agent.ports import Frame
+from agent.frames import Frame
 from hw.cameras.config import CameraConfig
 from hw.cameras.faults import CameraFault
 from hw.cameras.pace import Pace

@@ -12,7 +12,7 @@ import numpy as np
 import zxingcpp
 from numpy.typing import NDArray
 
-from agent.ports import Grey
+from agent.frames import Grey
 
 Content: TypeAlias = str | bytes
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.ports import Grey
+from agent.frames import Grey
 from hw.sim.approach import Approach, presence, projection
 from hw.sim.codes import MEDIA, MODULE_PX, QUIET_MODULES, SHINING, Content, matrix
 from hw.sim.conditions import CONDITIONS, Condition

@@ -13,7 +13,7 @@ import numpy as np
 import zxingcpp
 
 from agent.core.sighting import Corner
-from agent.ports import Grey
+from agent.frames import Grey
 from agent.vision.stages.stage import Found
 from agent.vision.stages.zxing import QR_ONLY, corners_of, strain_of
 from agent.vision.views import Views

@@ -12,7 +12,7 @@ import numpy as np
 import zxingcpp
 
 from agent.core.sighting import Corner
-from agent.ports import Grey
+from agent.frames import Grey
 from agent.vision.stages.stage import Found
 from agent.vision.views import SMALLEST_PX, Views
 

@@ -44,13 +44,18 @@ class Checker:
             return (f"could not run `{self.command[0]}`: {why}; install menshen on the kiosk again",)
         if done.returncode == 0:
             return ()
-        said = (done.stdout or done.stderr).decode(errors="replace")
-        lines = [plain(line, _LONGEST_FAULT) for line in said.splitlines() if line.strip()]
-        if not lines:
-            return (f"`{self.command[0]}` ended with code {done.returncode} and gave no reason",)
+        lines = _lines(done.stdout)
+        if not lines:  # it broke, rather than judged: its last words may help
+            words = "".join(f": {line.strip()}" for line in _lines(done.stderr)[-1:]) or " and gave no reason"
+            return (f"`{self.command[0]}` ended with code {done.returncode}{words}",)
         if len(lines) > _MOST_FAULTS:
             lines[_MOST_FAULTS - 1 :] = [f"… and {len(lines) - _MOST_FAULTS + 1} more"]
         return tuple(lines)
+
+
+def _lines(said: bytes) -> list[str]:
+    text = said.decode(errors="replace")
+    return [plain(line, _LONGEST_FAULT) for line in text.splitlines() if line.strip()]
 
 
 def _found(name: str) -> str:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import structlog
@@ -30,6 +31,7 @@ from provisioning.shown import Shown, found
 _port = click.option("--port", required=True, metavar="PATH", help="The kiosk's serial port; see `ports`.")
 _baud = click.option(
     "--baud",
+    type=click.IntRange(300, 4_000_000),
     default=BAUD,
     show_default=True,
     metavar="BPS",
@@ -98,11 +100,13 @@ def device(  # noqa: PLR0913  an option each
     if not command:
         raise click.UsageError("--check-command is empty; name a command, such as `menshen-agent check`")
     stop = _stopped_by_signal()
-    with _told():
-        etc, state = etc.resolve(), state.resolve()
+    etc, state = etc.resolve(), state.resolve()
+    try:
         for directory in (etc, state):
             directory.mkdir(parents=True, exist_ok=True)
         kiosk = Kiosk(state, Enrolments(etc, Checker(command), unsealed=unsealed), time.time)
+    except OSError as fault:
+        _fail(f"{fault.filename}: {fault.strerror}; the link needs both directories, and to write in them")
     Service(kiosk, tty, baud).run(stop)
 
 
@@ -137,6 +141,7 @@ def device(  # noqa: PLR0913  an option each
 )
 @click.option(
     "--patience",
+    type=click.FloatRange(0, 3600),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
@@ -260,7 +265,7 @@ def _told() -> Iterator[None]:
         _fail("stopped by hand; run the same command again to go on")
 
 
-def _fail(why: str, *more: str) -> None:
+def _fail(why: str, *more: str) -> NoReturn:
     click.secho(f"FAIL  {why}", fg="red", bold=True)
     for line in more:
         click.echo(f"      {line}")

@@ -147,7 +147,7 @@ class Kiosk:
                 f"({identity.software()}) {wire.PROTOCOL}; update the {older}",
             )
         self._visitor = Visitor(params.who, params.bench)
-        self._sessions.record("session.opened", who=params.who, bench=params.bench)
+        self._note("session.opened", bench=params.bench)  # a full disk may still be looked at
         return wire.HelloResult(
             protocol=wire.PROTOCOL, device_id=self.device_id, software=identity.software()
         )
@@ -228,7 +228,7 @@ class Kiosk:
         return self._visitor.who if self._visitor else ""
 
     def _note(self, what: str, **facts: str) -> None:
-        """Record what is decided already: a full disk does not undo it."""
+        """Record what happens anyway: a full disk does not stop or undo it."""
         with contextlib.suppress(OSError):
             self._sessions.record(what, who=self._who, **facts)
 

@@ -35,6 +35,8 @@ def _losses(path: str) -> Iterator[None]:
         yield
     except (OSError, termios.error, serial.SerialException) as fault:
         raise LinkLost(_sentence(path, fault)) from fault
+    except ValueError as fault:  # pyserial's word for a rate that the port does not have
+        raise LinkLost(f"{path} cannot be set up: {fault}; choose another --baud") from fault
 
 
 def _sentence(path: str, fault: BaseException) -> str:
@@ -49,6 +51,8 @@ def _sentence(path: str, fault: BaseException) -> str:
         return f"{path} is in use by another program; close it (another bench, a terminal, ModemManager)"
     if isinstance(fault, serial.SerialTimeoutException):
         return f"the other end of {path} takes no more bytes; check that the kiosk is on"
+    if "Could not configure port" in str(fault):  # pyserial keeps no number for this one
+        return f"{path} is no serial port; see `menshen-provision ports`"
     return f"{path} went away; check the cable"
 
 
@@ -67,8 +71,11 @@ class Link:
         self.baud = baud
         self.heard = 0  # bytes, of any kind
         self._decoder = Decoder()
-        if not Path(path).exists():  # pyserial would say it less plainly
+        # pyserial would say these less plainly
+        if not Path(path).exists():
             raise LinkLost(_sentence(path, FileNotFoundError(errno.ENOENT, "")))
+        if not Path(path).is_char_device():
+            raise LinkLost(f"{path} is no serial port; see `menshen-provision ports`")
         with _losses(path):
             self._port = serial.Serial(path, baud, timeout=_POLL_S, write_timeout=_WRITE_S, exclusive=True)
 

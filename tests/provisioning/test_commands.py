@@ -8,7 +8,11 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
 from provisioning.cable import Cable, Unplugged
+from provisioning.cli import main
 
 MENSHEN_PROVISION = str(Path(sys.executable).with_name("menshen-provision"))
 
@@ -110,3 +114,30 @@ def test_a_device_killed_in_the_middle_is_started_again_and_the_technician_sees_
             said, _ = bench.communicate(timeout=30)
     assert bench.returncode == 0, said
     assert b"PASS" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("identify", "--port", "/nowhere/tty"), 1, "FAIL  there is no port /nowhere/tty; plug the cable in"),
+        (("identify", "--port", "/etc/hostname"), 1, "FAIL  /etc/hostname is no serial port"),
+        (("identify", "--port", "/dev/null"), 1, "FAIL  /dev/null is no serial port"),
+        (("identify", "--port", "/dev/null", "--baud", "-1"), 2, "-1 is not in the range"),
+        (
+            ("enrol", "--port", "x", "--site-file", "x", "--gate", "../x"),
+            2,
+            "found '../x', wanted 1 to 32 of",
+        ),
+        (("enrol", "--port", "x", "--site-file", "/nowhere/x.toml", "--gate", "a"), 1, "No such file"),
+        (("enrol", "--port", "x", "--site-file", "/dev/zero", "--gate", "a"), 1, "another kind of file"),
+        (("device", "--tty", "x", "--etc", "/dev/null/etc"), 1, "needs both directories"),
+        (("device", "--tty", "x", "--check-command", " "), 2, "--check-command is empty"),
+        (("site-file",), 0, "password_file"),
+        (("ports",), 0, ""),
+    ],
+)
+def test_whatever_is_typed_a_sentence_comes_back(words, code, sentence):
+    result = CliRunner().invoke(main, words)
+    assert sentence in result.output
+    assert result.exit_code == code
+    assert result.exception is None or isinstance(result.exception, SystemExit)

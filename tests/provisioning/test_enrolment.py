@@ -2,6 +2,7 @@
 
 import json
 import stat
+import sys
 import tomllib
 
 import pytest
@@ -90,6 +91,7 @@ def test_the_kiosks_own_check_is_heard_word_for_word_and_nothing_changes(room, c
     [
         (("sh", "-c", "yes 门门门门门门门门门门门门门门门门门门门门门门门门 | head -c 200000; false"), "and"),
         (("sh", "-c", "exit 3"), "ended with code 3 and gave no reason"),
+        ((sys.executable, "-c", "import nothing_like_it"), "1: ModuleNotFoundError: No module named"),
         (("no-such-command-here",), "could not run"),
     ],
 )

@@ -1,16 +1,33 @@
 """`menshen-office`: the site office's commands, a file for each group."""
 
+from typing import Final
+
 import click
 
-from office.home import prepare
+from office.cli.common import Office
 
-prepare()  # before any module with a model is imported
+MODULES: Final = {
+    "site": "sites",
+    "gate": "gates",
+    "issue": "passes",
+    "approve": "passes",
+    "suspend": "passes",
+    "resume": "passes",
+    "revoke": "passes",
+    "code": "passes",
+    "passes": "passes",
+    "history": "passes",
+    "publish": "lists",
+    "renew": "lists",
+    "ingest": "feeds",
+    "feed": "feeds",
+    "alerts": "feeds",
+    "broker": "brokers",
+}
+"""Where each command is; a file is imported when one of its commands is asked for."""
 
-from office.cli import brokers, feeds, gates, lists, passes, sites  # noqa: E402  see above
-from office.cli.common import Office  # noqa: E402
 
-
-@click.group(cls=Office, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Office, modules=MODULES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="menshen", prog_name="menshen-office")
 def main() -> None:
     """Keep a site's people, passes and gates, publish its list, and read its feed.
@@ -28,8 +45,3 @@ def main() -> None:
 
     Exit codes: 0 done; 1 not done, with the reason on standard error; 2 not understood.
     """
-
-
-for _group in (sites, gates, passes, lists, feeds, brokers):
-    for _command in _group.COMMANDS:
-        main.add_command(_command)

@@ -1,6 +1,7 @@
 """What all commands share: how they fail, and where the office lives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ import click
 from django.db import DatabaseError
 
 from office.faults import OfficeFault
+from office.home import prepare
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,6 +19,22 @@ class Office(click.Group):
 
     Exit codes: 0 done, 1 not done and the sentence says why, 2 the command was not understood.
     """
+
+    def __init__(self, *args: Any, modules: Mapping[str, str], **kwargs: Any) -> None:
+        """Know the commands by name, and in which module of this package each is."""
+        super().__init__(*args, **kwargs)
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(self._modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's
+        if cmd_name not in self._modules:
+            return None
+        prepare()  # before any module with a model is imported
+        module = import_module(f"office.cli.{self._modules[cmd_name]}")
+        command: click.Command = next(one for one in module.COMMANDS if one.name == cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

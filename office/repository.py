@@ -13,6 +13,7 @@ renaming. This module knows no Django and refuses to know what a grant is.
     al/<sha256>                   sub-indexes and shards
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -83,7 +84,7 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
         if head.number <= (last := last_number(repo_dir)):
             raise OfficeFault(f"found list {head.number}, wanted a number above {last}, which is published")
         new = new_parts(repo_dir, head, parts)
-        head_bytes = head.to_bytes()
+        head_bytes = _checked(head)
         target = TargetFile.from_data(HEAD_TARGET, head_bytes, ["sha256"])
         role = Targets(
             version=head.number, expires=_in_days(ALLOWLIST_DAYS, now_utc), targets={HEAD_TARGET: target}
@@ -159,6 +160,16 @@ def _trust(trust_dir: Path, site: str, now_utc: float) -> _Trust:
     return _Trust(root, role, files)
 
 
+def _checked(head: Head) -> bytes:
+    """A head's bytes, if a gate will be able to read them."""
+    data = head.to_bytes()
+    try:
+        Head.from_bytes(data)
+    except ListFault as fault:
+        raise OfficeFault(f"gates would refuse list {head.number}: {fault}") from fault
+    return data
+
+
 def _signed(signed: T, role: str, delegator: Root | Targets, keyring: Keyring) -> bytes:
     """Sign for a role, and check it as a gate will."""
     metadata = Metadata(signed)
@@ -207,7 +218,8 @@ def _finish(  # noqa: PLR0913, PLR0917  the last step of both
     new |= {name: data for name, data in trust.files.items() if not (repo_dir / name).exists()}
     write_all(repo_dir, new)
     write_whole(repo_dir / "timestamp.json", stamp_bytes)
-    prune(repo_dir)
+    with contextlib.suppress(OSError):  # it is published; what could not be removed goes next time
+        prune(repo_dir)
     ends = Metadata[Targets].from_bytes(role).signed.expires
     return Published(
         number=number,

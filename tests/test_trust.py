@@ -1,7 +1,6 @@
 """Between the office and the gate: what thieves, torn copies and power cuts can't make a gate believe."""
 
 import contextlib
-import gc
 import json
 import os
 import random
@@ -19,7 +18,7 @@ from tuf.api.metadata import Metadata, Root, TargetFile, Targets, Timestamp
 
 from agent.core.allowlist import Allowlist, Freshness, ListFault, Status
 from agent.core.notices import ListRefused
-from agent.stores.lists import ListReader, ListStore
+from agent.stores.lists import ListReader, ListStore, open_store
 from agent.stores.sources import DirectorySource, SourceFault
 from agent.stores.updates import Renewed, Switched, Unchanged, update
 from firmware_tools import ceremony
@@ -41,25 +40,33 @@ def founded(tmp_path_factory):
 
 @pytest.fixture
 def site(founded, tmp_path):
-    shutil.copytree(founded, tmp_path / "site")
-    yield TrustedSite.standing(tmp_path / "site")
-    gc.collect()  # readers that a test dropped close their files here, not in the next test
+    return TrustedSite.standing(shutil.copytree(founded, tmp_path / "site"))
 
 
 @pytest.fixture
-def reader(site):
-    reader = ListReader(site.list_file)
+def reader(tmp_path):
+    reader = ListReader(tmp_path / "site" / "sync" / "list.db")
     yield reader
     reader.close()
 
 
-@pytest.fixture
-def settled(site):
-    """List 1 is in use at the gate."""
+@pytest.fixture(scope="module")
+def run_in(founded, tmp_path_factory):
+    """The founded site once its gate uses list 1; for copies, like founded."""
+    folder = shutil.copytree(founded, tmp_path_factory.mktemp("run-in") / "site")
+    site = TrustedSite.standing(folder)
     site.publish(1)
     assert isinstance(site.sync(), Switched)
-    assert isinstance(site.gate(), Allowlist)
-    return site
+    reader = ListReader(site.list_file)
+    assert isinstance(site.gate(reader), Allowlist)
+    reader.close()
+    return folder
+
+
+@pytest.fixture
+def settled(run_in, tmp_path):
+    """List 1 is in use at the gate."""
+    return TrustedSite.standing(shutil.copytree(run_in, tmp_path / "site", symlinks=True))
 
 
 class Counting:
@@ -225,6 +232,12 @@ def test_a_list_changed_under_its_number_is_refused(settled):
 
 
 # --- wrong signatures --------------------------------------------------------
+
+
+def test_a_list_that_gates_cannot_read_is_not_published(settled):
+    with pytest.raises(OfficeFault, match="gates would refuse list 2"):
+        settled.publish(2, zones=("zone",) * 9)
+    assert settled.sync() == Unchanged(1)
 
 
 def test_another_offices_signatures_are_refused(settled, tmp_path):
@@ -451,6 +464,56 @@ def test_a_store_without_its_proofs_is_refused(settled, reader, sql):
         db.execute(sql)
     db.close()
     assert refused(settled.gate(reader), "")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        """
+        ALTER TABLE parts RENAME TO kept;
+        CREATE VIEW parts AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+            SELECT i AS digest, x'00' AS data FROM n;
+        """,
+        "ALTER TABLE files RENAME TO kept; CREATE VIEW files AS SELECT * FROM kept",
+        "UPDATE files SET data = zeroblob(50000000) WHERE path = 'timestamp.json'",
+        "UPDATE parts SET data = zeroblob(50000000)",
+    ],
+    ids=["endless-view", "view", "large-file", "large-parts"],
+)
+def test_a_store_built_to_hurt_its_reader_is_refused_soon(settled, reader, sql):
+    listed = settled.gate(reader)
+    with sqlite3.connect(settled.list_file) as db:
+        db.executescript(sql)
+    db.close()
+    assert refused(settled.gate(reader), "")
+    if "parts" in sql:
+        with pytest.raises(ListFault):
+            listed.find(pass_id(1))
+
+
+def test_sync_begins_a_damaged_store_anew_and_lookups_find_the_new_one(settled, reader):
+    listed = settled.gate(reader)
+    assert listed.find(pass_id(1)) is not None
+    data = bytearray(settled.list_file.read_bytes())
+    data[16384:] = bytes(len(data) - 16384)
+    settled.list_file.write_bytes(data)
+    with open_store(settled.list_file) as store:
+        outcome = update(store, DirectorySource(settled.repo), settled.anchor("sync"), settled.moment())
+    assert isinstance(outcome, Switched)
+    assert listed.find(pass_id(1)) is not None
+    settled.list_file.write_bytes(b"rubbish" * 1000)
+    open_store(settled.list_file).close()
+    assert isinstance(settled.sync(), Switched)
+
+
+def test_sync_fetches_again_what_the_disk_changed(settled, reader):
+    with sqlite3.connect(settled.list_file) as db:
+        db.execute("UPDATE parts SET data = zeroblob(52) WHERE id = 3")
+    db.close()
+    assert refused(settled.gate(reader), "missing or damaged")
+    open_store(settled.list_file).close()
+    assert settled.sync() == Unchanged(1)
+    assert isinstance(settled.gate(reader), Allowlist)
 
 
 def test_a_store_that_is_no_database_is_refused_and_filled_again_once_deleted(settled, reader):

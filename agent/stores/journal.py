@@ -26,6 +26,7 @@ from agent.core.events import Event, Kind, Place, body
 from agent.core.feed import MAX_EVENTS, Header
 from agent.core.memory import Use
 from agent.core.moments import Moment, from_iso
+from agent.stores import read_only
 
 Signer = Callable[[bytes], bytes]
 
@@ -195,12 +196,16 @@ class JournalReader:
         self._site, self._gate = site, gate
         # Looked at before it is opened, so that an exchange in between is noticed.
         self._path, self._file = path, _file_at(path)
-        self._connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0
-        )
+        self._connection, self._still = read_only.connect(path, isolation_level=None, timeout=5.0)
 
     def displaced(self) -> bool:
-        """Whether another file, or none, stands at the path now: a damaged journal was set aside."""
+        """Whether this reader must be opened anew.
+
+        Another file stands at the path, or none, because a damaged journal was set aside; or the
+        gate, which was not running when the file was opened, is writing it again.
+        """
+        if self._still and read_only.written_again(self._path):
+            return True
         return _file_at(self._path) != self._file
 
     def newest(self) -> int:

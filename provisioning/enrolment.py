@@ -90,9 +90,10 @@ class Enrolments:
         try:
             note = json.loads((self._etc / CURRENT / _NOTE).read_bytes())
             return Enrolled(**note)
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError):  # a damaged note must not unseal a kiosk
+        except (OSError, ValueError, TypeError):
+            if not os.path.lexists(self._etc / CURRENT):
+                return None
+            # A note that is lost or damaged must not unseal a kiosk.
             return Enrolled(transfer="", site="unknown", gate="unknown", at="", by="")
 
     def begin(self, announced: BeginParams, by: str) -> Begun:

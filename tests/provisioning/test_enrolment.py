@@ -64,6 +64,15 @@ def test_an_unsealed_kiosk_changes_over_whole_and_keeps_its_key(room, cable, sit
     assert len(list((room.etc / "enrolments").iterdir())) == 1  # the old password is gone
 
 
+@pytest.mark.parametrize("damage", [lambda note: note.unlink(), lambda note: note.write_text('{"site": 1}')])
+def test_a_damaged_note_does_not_unseal_a_kiosk(room, cable, site, damage):
+    with room.serving(room.kiosk()):
+        enrol(room.bench, site, NORTH, Told())
+        damage(room.etc / "enrolled" / "enrolment.json")
+        with pytest.raises(Refusal, match="sealed"):
+            enrol(room.bench, site, SOUTH, Told())
+
+
 def test_who_came_and_what_was_done_is_recorded_without_secrets(room, cable, site):
     with room.serving(room.kiosk()):
         enrol(room.bench, site, NORTH, Told())

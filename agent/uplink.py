@@ -45,8 +45,6 @@ _MAX_ACKS: Final = 64
 
 _log = structlog.get_logger("agent.uplink")
 
-Elsewhere = Callable[[str, bytes], None]
-
 
 class Uplink:
     """Sends one gate's journal. Everything but the constructor belongs to one thread."""
@@ -60,7 +58,6 @@ class Uplink:
         open_journal: Callable[[], JournalReader],
         open_pointer: Callable[[], PointerStore],
         ack_keys: Callable[[], tuple[PublicKey, ...]],
-        elsewhere: Elsewhere | None = None,
     ) -> None:
         """Take the parts; nothing is opened before the first step.
 
@@ -69,11 +66,10 @@ class Uplink:
             open_journal, open_pointer: called in the sending thread, again after each fault.
             ack_keys: the office's acknowledgement keys as they are now; empty while no list is
                 there, and then nothing counts as acknowledged.
-            elsewhere: takes what arrives on other topics.
         """
         self._site, self._gate = site, gate
         self._log_topic, self._ack_topic = log_topic(site, gate), ack_topic(site, gate)
-        self._broker, self._ack_keys, self._elsewhere = broker, ack_keys, elsewhere
+        self._broker, self._ack_keys = broker, ack_keys
         self._open_journal, self._open_pointer = open_journal, open_pointer
         self._journal: JournalReader | None = None
         self._pointers: PointerStore | None = None
@@ -115,8 +111,6 @@ class Uplink:
         for topic, payload in arrived:
             if topic == self._ack_topic:
                 self._take(payload, mono)
-            elif self._elsewhere:
-                self._elsewhere(topic, payload)
         try:
             if self._opened(mono):
                 self._judge(mono)

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from agent.brokers import BROKERS
+from agent.brokers import BROKERS, open_broker
 from agent.brokers.backoff import Backoff
 from agent.brokers.config import BrokerConfig
 from agent.brokers.inbox import Inbox
-from agent.brokers.paho import OFFLINE, ONLINE, PahoBroker, _hang_up
+from agent.brokers.paho import OFFLINE, ONLINE, _hang_up
 from tests import brokers
 from tests.small_office import eventually
 
@@ -29,7 +29,7 @@ CONNACK = b"\x20\x02\x00\x00"
 def client(port, client_id="north", status=STATUS, topics=(), **settings):
     settings = {"retry_first_s": 0.05, "retry_most_s": 0.2, "connect_timeout_s": 1.0, **settings}
     config = BrokerConfig(host=brokers.LOOPBACK, port=port, **settings)
-    broker = PahoBroker(config, client_id=client_id, status_topic=status, topics=topics)
+    broker = open_broker(config, client_id=client_id, status_topic=status, topics=topics)
     try:
         yield broker
     finally:

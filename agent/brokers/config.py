@@ -20,7 +20,8 @@ class BrokerConfig(BaseModel):
             at each attempt to connect, so that a corrected one is used without a restart.
         tls_ca: the authority that signed the broker's certificate (PEM); its presence turns TLS on.
         tls_cert, tls_key: this gate's own certificate and key (PEM), for brokers that ask for one.
-        keepalive_s: a broken link is noticed within about 1.5 times this, on both ends.
+        keepalive_s: a link that broke without a word is noticed within twice this by the gate, 1.5 times by
+            the broker, which then publishes the last will.
         connect_timeout_s: for the TCP connection, and again for the broker's answer.
         retry_first_s, retry_most_s: the wait between attempts starts at the one and doubles up to the other.
         max_frame_bytes: an incoming packet that announces more ends the connection unread.

@@ -25,7 +25,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
-from agent.core.allowlist import HEAD_TARGET, SITE_FIELD, Head, ListFault
+from agent.core.allowlist import HEAD_TARGET, ISSUED_FIELD, SITE_FIELD, Head, ListFault
 from office.faults import OfficeFault
 from office.files import write_whole
 from office.keyring import Keyring
@@ -211,6 +211,7 @@ def _finish(  # noqa: PLR0913, PLR0917  the last step of both
         version=version,
         expires=expires,
         snapshot_meta=MetaFile.from_data(version, snapshot_bytes, ["sha256"]),
+        unrecognized_fields={ISSUED_FIELD: int(now_utc)},
     )
     stamp_bytes = _signed(stamp, "timestamp", root, keyring)
 

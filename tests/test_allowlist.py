@@ -206,6 +206,9 @@ def test_a_list_grows_stale_and_then_dies():
     assert allowlist.freshness(issued) is Freshness.FRESH
     assert allowlist.freshness(issued + 3600) is Freshness.STALE
     assert allowlist.freshness(2e9) is Freshness.DEAD
+    renewed = dataclasses.replace(allowlist, renewed_utc=issued + 1000)
+    assert renewed.freshness(issued + 4599) is Freshness.FRESH
+    assert renewed.freshness(issued + 4600) is Freshness.STALE
 
 
 # --- the head ----------------------------------------------------------------

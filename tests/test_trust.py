@@ -1,6 +1,7 @@
 """Between the office and the gate: what thieves, torn copies and power cuts can't make a gate believe."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import random
@@ -135,7 +136,10 @@ def test_renewed_signatures_make_a_list_live_longer(settled, reader):
     repository.renew(settled.repo, settled.trust, settled.keyring, settled.now)
     assert settled.sync() == Renewed(1, settled.now + 7 * DAY)
     assert reader.generation() == 2
-    assert settled.gate(reader).expires_utc == settled.now + 7 * DAY
+    listed = settled.gate(reader)
+    assert listed.expires_utc == settled.now + 7 * DAY
+    assert listed.freshness(settled.now + 0.9 * DAY) is Freshness.FRESH
+    assert listed.freshness(settled.now + DAY) is Freshness.STALE
 
 
 def test_a_list_is_fresh_then_stale_then_dead(settled, reader):
@@ -229,6 +233,35 @@ def test_a_list_changed_under_its_number_is_refused(settled):
     shutil.rmtree(settled.repo)
     settled.publish(1, [99])
     assert refused(settled.sync(), "without a new number")
+
+
+# --- what the office is told -------------------------------------------------
+
+
+def test_the_office_is_told_what_it_cannot_publish(settled):
+    def fault(words, action):
+        with pytest.raises(OfficeFault, match=words):
+            action()
+
+    fault("wanted a number above 1", lambda: settled.publish(1))
+    head = dataclasses.replace(settled.publish(2), number=3, indexes=(bytes(32),))
+    rest = (settled.repo, settled.trust, settled.keyring)
+    fault("which nobody has", lambda: repository.publish(*rest, head, {}, NOW))
+    parts = {bytes(32): bytes(4 * 32)}
+    fault("another hash", lambda: repository.publish(*rest, head, parts, NOW))
+    fault("found no list", lambda: repository.renew(settled.folder / "none", *rest[1:], NOW))
+    fault("targets metadata ended", lambda: repository.renew(*rest, NOW + 200 * DAY))
+    fault(
+        "hold the key ceremony", lambda: repository.renew(settled.repo, settled.folder, settled.keyring, NOW)
+    )
+    root = (settled.trust / "1.root.json").read_bytes()
+    (settled.trust / "1.root.json").write_bytes(root.replace(b"harbour", b"quarry!"))
+    fault("is not whole", lambda: repository.renew(*rest, NOW))
+    (settled.trust / "1.root.json").write_bytes(root)
+    thieves.head_file(settled, 2).write_bytes(b"torn")
+    fault("can't be renewed", lambda: repository.renew(*rest, NOW))
+    (settled.repo / "timestamp.json").write_bytes(b"torn")
+    fault("restore it from the backup", lambda: settled.publish(3))
 
 
 # --- wrong signatures --------------------------------------------------------

@@ -17,9 +17,9 @@ def newest(repo: Path, role: str) -> int:
     return max(versions(repo, role))
 
 
-def head_file(site: TrustedSite) -> Path:
-    (path,) = (site.repo / "al").glob("*.head")
-    return path
+def head_file(site: TrustedSite, number: int = 1) -> Path:
+    role = Metadata[Targets].from_file(str(site.repo / f"{number}.allowlist.json"))
+    return site.repo / "al" / f"{role.signed.targets[HEAD_TARGET].hashes['sha256']}.head"
 
 
 def resign(site: TrustedSite, repo: Path | None = None, *, allowlist: int | None = None) -> None:

@@ -35,6 +35,8 @@ HEAD_FORMAT: Final = 1
 HEAD_TARGET: Final = "al/head"
 SITE_FIELD: Final = "x-menshen-site"
 """The field of the root metadata that names the site it is for."""
+ISSUED_FIELD: Final = "x-menshen-issued"
+"""The field of the timestamp metadata that says when it was signed, in seconds since 1970."""
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -310,16 +312,19 @@ class Allowlist:
         expires_utc: the hard limit, from the signed metadata.
         fetch: gives stored bytes by their SHA-256, or None; what it gives is hashed again here,
             so the store need not be believed.
+        renewed_utc: when the office last signed that this is still its newest list.
     """
 
     head: Head
     expires_utc: float
     fetch: Callable[[bytes], bytes | None]
+    renewed_utc: float = 0.0
 
     def freshness(self, utc: float) -> Freshness:
         if utc >= self.expires_utc:
             return Freshness.DEAD
-        return Freshness.STALE if utc >= self.head.issued_utc + self.head.soft_ttl_s else Freshness.FRESH
+        told_utc = max(self.head.issued_utc, self.renewed_utc)
+        return Freshness.STALE if utc >= told_utc + self.head.soft_ttl_s else Freshness.FRESH
 
     def find(self, pass_id: bytes) -> Grant | None:
         """The grant of a pass, or None if the list does not name it.

@@ -67,7 +67,7 @@ def _load(
 
     for digest in parts_of(verified.head, whole):
         whole(digest)
-    return Allowlist(verified.head, verified.expires_utc, reader.part)
+    return Allowlist(verified.head, verified.expires_utc, reader.part, verified.renewed_utc)
 
 
 class _Stored:

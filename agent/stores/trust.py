@@ -27,10 +27,10 @@ from tuf.api.exceptions import (
     RepositoryError,
     UnsignedMetadataError,
 )
-from tuf.api.metadata import Root, Signed, Targets
+from tuf.api.metadata import Root, Signed, Targets, Timestamp
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
-from agent.core.allowlist import HEAD_TARGET, SITE_FIELD, Head, ListFault
+from agent.core.allowlist import HEAD_TARGET, ISSUED_FIELD, SITE_FIELD, Head, ListFault
 from agent.core.moments import Moment
 from agent.stores.anchor import Anchor
 from agent.stores.floors import Floors, Seen, bound_to
@@ -61,12 +61,14 @@ class Verified:
         head_bytes: the target al/head as signed.
         files: every file that proves it, by its path in the repository; among them the head.
         expires_utc: the earliest end among all signatures relied on.
+        renewed_utc: when the office last signed that this is its newest list; 0 if it does not say.
     """
 
     head: Head
     head_bytes: bytes
     files: Mapping[str, bytes]
     expires_utc: float
+    renewed_utc: float
 
 
 def verify(source: Source, anchor: Anchor, now: Moment) -> Verified:
@@ -144,7 +146,13 @@ def _verify(source: Source, anchor: Anchor, memory: Path, floors: Floors, now: M
         head_bytes,
         {name: (memory / kept).read_bytes() for name, kept in files.items()} | {path: head_bytes},
         min(one.expires.timestamp() for one in (trusted.root, *signed.values())),
+        _renewed(trusted.timestamp),
     )
+
+
+def _renewed(timestamp: Timestamp) -> float:
+    said = timestamp.unrecognized_fields.get(ISSUED_FIELD)
+    return float(said) if type(said) is int and 0 < said < timestamp.expires.timestamp() else 0.0
 
 
 def _head(data: bytes, site: str) -> Head:

@@ -245,7 +245,7 @@ class AnyDay(RuleBasedStateMachine):
         assert self.released or self.door.pulse_until is None
 
 
-AnyDay.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+AnyDay.TestCase.settings = settings(stateful_step_count=40)
 test_on_any_day_the_rules_of_the_door_hold = AnyDay.TestCase
 
 

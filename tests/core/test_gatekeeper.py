@@ -1,7 +1,7 @@
 """A day at the gate."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core import answers
@@ -23,6 +23,7 @@ from agent.core.notices import (
     WireChanged,
 )
 from agent.core.presence import AWAY_S
+from agent.core.sighting import Sighting
 from tests.core.builders import (
     ALICE,
     BOB,
@@ -117,6 +118,11 @@ def test_an_admission_is_journaled_with_its_facts_and_without_a_name():
 def test_a_card_is_admitted_without_a_step_and_a_fresh_list_without_a_note():
     facts = records(keeper(*PEOPLE).see(sight(static("visitor")), at()))[0].facts
     assert not {"step", "note"} & set(facts)
+
+
+def test_how_hard_a_card_was_to_read_is_journaled_so_that_it_can_be_printed_anew():
+    worn = Sighting(static("visitor"), stage="b", effort=0.678)
+    assert records(keeper(*PEOPLE).see(worn, at()))[0].facts["effort"] == 0.68
 
 
 def test_a_refusal_is_journaled_with_its_reason_and_shown():
@@ -477,13 +483,12 @@ def lived(day, gate):
         if isinstance(thing, float):
             mono += thing
             yield gate.tick(at(mono))
-        elif isinstance(thing, type(sight(""))):
+        elif isinstance(thing, Sighting):
             yield gate.see(thing, at(mono))
         else:
             yield gate.hear(thing, at(mono))
 
 
-@settings(deadline=None)
 @given(DAYS, st.sampled_from([NORTH, BOTH_WAYS, WAY_OUT]))
 def test_on_any_day_the_record_of_an_opening_comes_before_it(day, post):
     for actions in lived(day, keeper(*PEOPLE, post=post)):
@@ -496,7 +501,6 @@ def test_on_any_day_the_record_of_an_opening_comes_before_it(day, post):
         assert kinds.count(Show) <= 1
 
 
-@settings(deadline=None)
 @given(DAYS)
 def test_on_any_day_each_code_of_a_phone_opens_once_and_later_ones_only_after_earlier_ones(day):
     steps: dict[str, int] = {}
@@ -508,7 +512,6 @@ def test_on_any_day_each_code_of_a_phone_opens_once_and_later_ones_only_after_ea
                 steps[holder] = step
 
 
-@settings(deadline=None)
 @given(DAYS)
 def test_on_any_day_a_gate_told_again_says_the_same(day):
     assert list(lived(day, keeper(*PEOPLE))) == list(lived(day, keeper(*PEOPLE)))

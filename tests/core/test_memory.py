@@ -5,6 +5,10 @@ import pytest
 from agent.core.memory import Use
 
 
+def test_a_pass_begins_unused():
+    assert Use() == Use(0, None)
+
+
 def test_a_card_leaves_the_phones_newest_step_where_it_was():
     assert Use(3, 100).once_more(None) == Use(4, 100)
 

@@ -155,7 +155,7 @@ def examine(path: Path) -> tuple[GateConfig | None, tuple[str, ...]]:
         if len(text) > MAX_FILE_BYTES:
             return None, (f"file: found more than {MAX_FILE_BYTES} bytes, wanted a configuration",)
         fields = tomllib.loads(text.decode())
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, RecursionError) as fault:
         return None, (f"file: cannot be read as TOML: {fault}",)
     try:
         config = GateConfig.model_validate(fields)
@@ -190,6 +190,8 @@ def _shape_faults(fault: ValidationError) -> Iterator[str]:
         found, wanted = repr(error["input"])[:80], error["msg"]
         for prefix in ("Input should be ", "Value error, ", "String should "):
             wanted = wanted.removeprefix(prefix)
+        for long, short in (("greater than or equal to", "at least"), ("less than or equal to", "at most")):
+            wanted = wanted.replace(long, short)
         match error["type"]:
             case "extra_forbidden":
                 yield f"{key}: unknown key; allowed here: {_allowed(error['loc'])}"
@@ -211,9 +213,11 @@ def _further_faults(fields: dict[str, Any], fault: ValidationError, folder: Path
             section.pop(key, None)
     fields = {"site": "unnamed", "gate": "unnamed", **fields}
     try:
-        config = _beside(GateConfig.model_validate(fields), folder)
-    except ValidationError:
-        return  # a section cannot stand without the key that is wrong
+        config = GateConfig.model_validate(fields)
+    except ValidationError as still:  # a section cannot stand without the key that is wrong
+        lame = {str(error["loc"][0]) for error in still.errors() if error["loc"]}
+        config = GateConfig.model_validate({key: value for key, value in fields.items() if key not in lame})
+    config = _beside(config, folder)
     named = {".".join(loc) for loc in wrong}
     yield from (sentence for sentence in _meaning_faults(config) if sentence.split(":")[0] not in named)
 
@@ -237,7 +241,7 @@ def _meaning_faults(config: GateConfig) -> Iterator[str]:
     try:
         board = board_of(config)
     except BoardFault as fault:
-        yield from (f"board.name: {sentence}" for sentence in fault.faults)
+        yield from (f"board.name: found {config.board.name!r}: {sentence}" for sentence in fault.faults)
     else:
         ceiling_s = board.relay.pulse_ceiling_s
         if config.door.open_s > ceiling_s:

@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from agent.frames import Grey
 from agent.picture_headers import dimensions
 
+cv2.utils.logging.setLogLevel(
+    cv2.utils.logging.LOG_LEVEL_SILENT
+)  # what OpenCV says of a damaged file goes past the caller to the terminal
+
 LARGEST_PX: Final = 40_000_000
 LARGEST_BYTES: Final = 120_000_000
 ENDINGS: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})

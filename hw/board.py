@@ -167,7 +167,7 @@ def _read(name_or_path: str | Path) -> dict[str, Any]:
         raw = tomllib.loads(content.decode())
     except OSError as fault:
         raise BoardFault(text, (f"{path} can't be read ({fault.strerror}); check the path",)) from fault
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+    except (ValueError, RecursionError) as fault:
         raise BoardFault(text, (f"{path} is not TOML ({fault}); correct that line",)) from fault
     raw.setdefault("name", path.stem)
     return raw

@@ -129,11 +129,11 @@ def read_script(path: Path) -> Script:
         ScriptFault: not readable, not TOML, or a field that is not as wanted; names the first five.
     """
     try:
-        data = path.read_bytes()
-        if len(data) > LARGEST_BYTES:
-            raise ScriptFault(f"script {path} has {len(data)} bytes; wanted at most {LARGEST_BYTES}")
+        data = _bytes_of(path)
         file = _File.model_validate(tomllib.loads(data.decode()))
         approaches = tuple(_approach(row, path.parent) for row in file.approach)
+    except ScriptFault:
+        raise
     except OSError as broken:
         raise ScriptFault(f"script {path}: {broken.strerror}; check the name and who may read it") from broken
     except ValidationError as wrong:
@@ -141,12 +141,19 @@ def read_script(path: Path) -> Script:
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in wrong.errors()[:5]
         )
         raise ScriptFault(f"script {path}: {first}") from wrong
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise ScriptFault(f"script {path} is no TOML: {wrong}") from wrong
     except HolderFault as wrong:
         raise ScriptFault(f"script {path}: {wrong}") from wrong
+    except (ValueError, RecursionError) as wrong:
+        raise ScriptFault(f"script {path} is no TOML: {wrong}") from wrong
     mishaps = tuple(Mishap(row.kind, row.at_s, row.seconds) for row in file.fault)
     return Script(approaches, mishaps)
+
+
+def _bytes_of(path: Path) -> bytes:
+    data = path.read_bytes()
+    if len(data) > LARGEST_BYTES:
+        raise ScriptFault(f"script {path} has {len(data)} bytes; wanted at most {LARGEST_BYTES}")
+    return data
 
 
 def _approach(row: _Approach, beside: Path) -> Approach:

@@ -172,8 +172,7 @@ class ListStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        path.touch(mode=MODE)
-        path.chmod(MODE)  # touch's mode passes through the umask; SQLite's other files copy this one's
+        _touch(path)  # SQLite's other files copy this one's mode
         self._db = Database(sqlite3.connect(path, timeout=_BUSY_S))
         try:
             self._db.execute(
@@ -260,15 +259,20 @@ class ListStore:
         """
         self._db.close()
         for suffix in _BESIDE:
-            beside = self._path.with_name(self._path.name + suffix)
-            beside.touch(mode=MODE)
-            beside.chmod(MODE)
+            _touch(self._path.with_name(self._path.name + suffix))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _touch(path: Path) -> None:
+    """Make a file if it is missing, and let its group read it whatever the umask says."""
+    path.touch()
+    if path.stat().st_mode & 0o777 != MODE:
+        path.chmod(MODE)
 
 
 def _part(connection: sqlite3.Connection, digest: bytes) -> bytes | None:

@@ -6,7 +6,8 @@ order. Nothing that goes wrong in one round ends the loop.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +19,7 @@ from agent.core.events import Event, Kind
 from agent.core.gatekeeper import Gatekeeper
 from agent.core.moments import Moment
 from agent.core.notices import Notice
+from agent.core.sighting import Sighting
 from agent.frames import Frame, Grey
 from agent.ports import Camera, Clock, Decoder, Inputs, Journal, Outputs, Watchdog
 
@@ -45,41 +47,45 @@ class Kiosk:
     camera_watch: CameraWatch
     list_news: Callable[[], Sequence[Notice]] = tuple
     _fault_at: float = field(default=float("-inf"), init=False)
+    _faults: int = field(default=0, init=False)
 
     def serve(self) -> None:
         """Serve until the camera is closed, or its recording ends."""
         for frame in self.camera.frames():
             now = self.clock.now()
-            try:
-                self._round(frame, now)
-            except Exception as fault:  # noqa: BLE001  a gate that stops is worse than any fault it stops for
-                self._tell_fault(fault, now)
+            for notice in self._notices(frame, now):  # before pictures: for people already inside
+                with self._surviving():
+                    self.perform(self.gatekeeper.hear(notice, now))
+            for sighting in self._sightings(frame):
+                with self._surviving():
+                    self.perform(self.gatekeeper.see(sighting, now))
+            with self._surviving():
+                self.perform(self.gatekeeper.tick(self.clock.now()))
             self.watchdog.pat()
 
-    def _round(self, frame: Frame | None, now: Moment) -> None:
-        """One frame, or none, and everything else that happened meanwhile."""
-        # Buttons and fire before pictures: they are for people already inside.
-        for notice in self._notices(frame, now):
-            self.perform(self.gatekeeper.hear(notice, now))
-        if frame is not None:
-            for sighting in self.reader.read(frame):
-                self.perform(self.gatekeeper.see(sighting, now))
-        self.perform(self.gatekeeper.tick(self.clock.now()))
-
-    def _notices(self, frame: Frame | None, now: Moment) -> Iterable[Notice]:
-        yield from self.inputs.notices()
-        yield from self.list_news()
-        seen = None if frame is None else fingerprint(frame.luma)
-        if changed := self.camera_watch.look(seen, now.mono):
-            yield changed
-
     def perform(self, actions: Actions) -> None:
-        """Do what the gatekeeper said, in its order."""
+        """Do what the gatekeeper said, in its order; a dead lamp does not keep the lock from opening."""
         for action in actions:
-            try:
+            with self._surviving():
                 self._do(action)
-            except Exception as fault:  # noqa: BLE001  a dead lamp must not keep the lock from opening
-                self._tell_fault(fault, self.clock.now())
+
+    def _notices(self, frame: Frame | None, now: Moment) -> Sequence[Notice]:
+        notices: list[Notice] = []
+        with self._surviving():
+            notices += self.inputs.notices()
+        with self._surviving():
+            notices += self.list_news()
+        with self._surviving():
+            seen = None if frame is None else fingerprint(frame.luma)
+            if changed := self.camera_watch.look(seen, now.mono):
+                notices.append(changed)
+        return notices
+
+    def _sightings(self, frame: Frame | None) -> Sequence[Sighting]:
+        if frame is not None:
+            with self._surviving():
+                return self.reader.read(frame)
+        return ()
 
     def _do(self, action: Action) -> None:
         match action:
@@ -95,12 +101,24 @@ class Kiosk:
             case Show(pattern):
                 self.outputs.show(pattern)
 
-    def _tell_fault(self, fault: Exception, now: Moment) -> None:
-        """Say what broke: always in the log, in the journal not more than every ten seconds."""
-        log.error("gate.fault", fault=repr(fault), exc_info=fault)
-        if now.mono - self._fault_at >= _FAULT_EVERY_S:
-            self._fault_at = now.mono
-            self.journal.append(Event(Kind.FAULT, now, {"fault": type(fault).__name__}))
+    @contextmanager
+    def _surviving(self) -> Iterator[None]:
+        """Let whatever breaks inside cost only itself: a gate that stops is worse than any fault."""
+        try:
+            yield
+        except Exception as fault:  # noqa: BLE001
+            self._tell_fault(fault)
+
+    def _tell_fault(self, fault: Exception) -> None:
+        """Say what broke, at most every ten seconds: a fault in each frame would fill the card."""
+        self._faults += 1
+        now = self.clock.now()
+        if now.mono - self._fault_at < _FAULT_EVERY_S:
+            return
+        self._fault_at = now.mono
+        log.error("gate.fault", fault=repr(fault), times=self._faults, exc_info=fault)
+        self.journal.append(Event(Kind.FAULT, now, {"fault": type(fault).__name__, "times": self._faults}))
+        self._faults = 0
 
 
 def fingerprint(luma: Grey) -> int:

@@ -162,7 +162,9 @@ class JournalStore:
         write("INSERT INTO checkpoint (n, signature) VALUES (?, ?)", signed)
         write(
             "INSERT INTO use (pass, count, step) VALUES (?, 1, ?)"
-            " ON CONFLICT (pass) DO UPDATE SET count = count + 1, step = excluded.step",
+            " ON CONFLICT (pass) DO UPDATE SET count = count + 1,"
+            # As Use.once_more: a card of the same pass, or an older code, takes no step back.
+            " step = CASE WHEN excluded.step > ifnull(step, -1) THEN excluded.step ELSE step END",
             used,
         )
         self._tip = tip

@@ -17,7 +17,7 @@ from agent.refresher import Refresher
 from agent.stores.anchor import Anchor
 from agent.stores.http_source import HttpSource
 from agent.stores.journal import JournalReader
-from agent.stores.lists import ListStore
+from agent.stores.lists import open_store
 from agent.stores.pointer import PointerStore
 from agent.stores.sources import DirectorySource, Source
 from agent.stores.updates import Outcome
@@ -49,7 +49,7 @@ def refresher_of(config: GateConfig) -> Refresher:
     """What brings the list."""
     config.list_file.parent.mkdir(parents=True, exist_ok=True)
     return Refresher(
-        lambda: ListStore(config.list_file),
+        lambda: open_store(config.list_file),
         source_of(config),
         Anchor(config.root.read_bytes(), config.site, config.sync_trust),
         FlooredClock(SystemClock(config.clock.trust), RELEASED_UTC),

@@ -35,7 +35,7 @@ units:
 	systemd/verify.sh
 
 pytest:
-	$(PY) -m pytest
+	$(PY) -m pytest --cov=agent.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 bench-decode: setup-dev  ## the reader against its peers, over a folder of photographs
 	@$(PY) -m benchmarks.decode

@@ -22,7 +22,7 @@ case $kind in
     *) die "found '$kind', wanted 'run' or 'dev'" ;;
 esac
 
-# --- Python ------------------------------------------------------------------
+# --- which Python ------------------------------------------------------------
 # A gate takes picamera2 and lgpio from apt, so there the system's own
 # interpreter is used and its packages stay visible.
 python=${PYTHON:-python3}
@@ -31,10 +31,11 @@ if /usr/bin/python3 -c 'import picamera2' 2>/dev/null; then
     python=/usr/bin/python3
     venv_flags=--system-site-packages
 fi
-command -v "$python" >/dev/null || die "no python3 found; install Debian's python3 (3.11 or newer)"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    die "found $("$python" --version), wanted Python 3.11 or newer (Debian 12, Raspberry Pi OS bookworm)"
-"$python" -c 'import ensurepip, venv' 2>/dev/null || wanted="$wanted python3-venv"
+if ! command -v "$python" >/dev/null; then
+    wanted="$wanted python3 python3-venv"
+elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    wanted="$wanted python3-venv"
+fi
 
 # --- system packages ---------------------------------------------------------
 missing=
@@ -68,6 +69,10 @@ setup: then run the same command again"
     fi
     rm -f "$log"
 fi
+
+command -v "$python" >/dev/null || die "found no $python; install Debian's python3 (3.11 or newer)"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    die "found $("$python" --version), wanted Python 3.11 or newer (Debian 12, Raspberry Pi OS bookworm)"
 
 # --- the private environment -------------------------------------------------
 requirements=requirements/$kind.txt

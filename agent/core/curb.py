@@ -29,10 +29,14 @@ class Curb:
         if self._tokens >= 1:
             self._tokens -= 1
             return True
+        self.hold_back(mono)
+        return False
+
+    def hold_back(self, mono: float) -> None:
+        """Count one that is not recorded singly."""
         if not self._held_back:
             self._since = mono
         self._held_back += 1
-        return False
 
     def settle(self, mono: float) -> int:
         """How many were held back, once they have waited long enough to be told; else 0."""

@@ -30,7 +30,7 @@ from agent.core.notices import (
     Wire,
     WireChanged,
 )
-from agent.core.passes import parse
+from agent.core.passes import Malformed, parse
 from agent.core.presence import Presence
 from agent.core.sighting import Sighting
 
@@ -85,16 +85,18 @@ class Gatekeeper:
         """Answer a code; one that is still being held up has had its answer."""
         if self._present.still_shows(sighting.text, now.mono):
             return ()
-        decision = judge(parse(sighting.text), self.allowlist, self.post, self.uses, now)
+        seen = parse(sighting.text)
+        decision = judge(seen, self.allowlist, self.post, self.uses, now)
         if isinstance(decision, Admit) and self.locked_down and self.post.direction != "out":
             decision = Refuse(Reason.LOCKED_DOWN, decision.pass_id)
-        in_person = isinstance(decision, Admit) or decision.reason not in _WORTHLESS
-        if (
-            in_person
-            and decision.pass_id is not None
-            and self._present.still_holds(decision.pass_id, sighting.text, now.mono)
-        ):
-            return ()
+        if not isinstance(seen, Malformed):
+            doubt = (
+                decision.reason if isinstance(decision, Refuse) and decision.reason in _WORTHLESS else None
+            )
+            if self._present.still_holds((seen.pass_id, doubt), sighting.text, now.mono):
+                if doubt:
+                    self._curb.hold_back(now.mono)
+                return ()
         return (
             self._admit(decision, sighting, now)
             if isinstance(decision, Admit)

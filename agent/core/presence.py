@@ -2,11 +2,14 @@
 
 A phone shows its holder's pass as one code after another, so a new text need
 not be a new try. But only a code that proved to be of a pass keeps that pass
-present; otherwise a poster with somebody's pass id could lock them out.
+present; otherwise a poster with somebody's pass id could lock them out. A code
+that merely claims a pass keeps present its claim and the refusal that it met.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
+
+from agent.core.decision import Reason
 
 AWAY_S: Final = 1.5
 """A code unseen for this long was taken away; shown again, it is a new try."""
@@ -15,11 +18,15 @@ MOST_CODES: Final = 64
 """As many are remembered; many more than a camera's picture can hold."""
 
 
+Bearer: TypeAlias = tuple[bytes, Reason | None]
+"""A pass id, and None if the code proved to be its, or why it proved nothing."""
+
+
 @dataclass(slots=True)
 class Presence:
-    """The codes seen last, each with when and the pass id it proved to be of, if any."""
+    """The codes seen last, each with when, and who bears it if that is known."""
 
-    _codes: dict[str, tuple[float, bytes | None]] = field(default_factory=dict)
+    _codes: dict[str, tuple[float, Bearer | None]] = field(default_factory=dict)
 
     def still_shows(self, text: str, mono: float) -> bool:
         """Note a code, and say whether it has been held up since it was last seen."""
@@ -30,16 +37,16 @@ class Presence:
         self._note(text, mono, None)
         return False
 
-    def still_holds(self, pass_id: bytes, text: str, mono: float) -> bool:
-        """Note that a code proved to be of a pass, and say whether it was already there under another."""
-        was_there = any(owner == pass_id and mono - at < AWAY_S for at, owner in self._codes.values())
-        self._note(text, mono, pass_id)
+    def still_holds(self, bearer: Bearer, text: str, mono: float) -> bool:
+        """Note who bears a code, and say whether they were already there with another."""
+        was_there = any(other == bearer and mono - at < AWAY_S for at, other in self._codes.values())
+        self._note(text, mono, bearer)
         return was_there
 
-    def _note(self, text: str, mono: float, owner: bytes | None) -> None:
+    def _note(self, text: str, mono: float, bearer: Bearer | None) -> None:
         self._codes.pop(text, None)
         if len(self._codes) >= MOST_CODES:
             # Codes that proved to be nobody's go first, so that a flood of them hides no pass.
-            oldest = next((text for text, (_, owner) in self._codes.items() if owner is None), None)
-            del self._codes[oldest if oldest is not None else next(iter(self._codes))]
-        self._codes[text] = mono, owner
+            unproven = (text for text, (_, other) in self._codes.items() if other is None or other[1])
+            del self._codes[next(unproven, next(iter(self._codes)))]
+        self._codes[text] = mono, bearer

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from agent.config import load
+from agent.core.events import TYPE_PREFIX, Kind
 from agent.demo.cast import ADMITTED, Turn
 from agent.stores.journal import JournalReader
+
+_ANSWERS: Final = {TYPE_PREFIX + Kind.ADMITTED, TYPE_PREFIX + Kind.REFUSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def judge(
     for gate, turns in expected.items():
         journal = list(_journal(configs[gate]))
         events += len(journal)
-        given = [_answer(event) for event in journal if event["type"].startswith("menshen.pass.")]
+        given = [_answer(event) for event in journal if event["type"] in _ANSWERS]
         answers.update(given)
         faults += _wrong_decisions(gate, turns, given)
         faults += _feed_faults(gate, [event["id"] for event in journal], feed)

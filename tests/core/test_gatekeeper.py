@@ -215,6 +215,13 @@ def test_after_the_green_light_a_refusal_is_shown_again():
     assert shown(gate.see(sight("another"), at(over))) == ["refused.malformed"]
 
 
+def test_a_forged_phone_held_up_while_its_code_changes_is_told_once():
+    gate = keeper(grant("alice", ALICE))
+    forged = [sight(rotating("alice", MALLORY, later=step)) for step in (0, 0, 1, 1)]
+    answers = [gate.see(code, at(t)) for code, t in zip(forged, (13.9, 14.9, 15.1, 16.0), strict=True)]
+    assert [bool(answer) for answer in answers] == [True, False, False, False]
+
+
 def test_a_forged_code_with_somebodys_pass_id_cannot_keep_them_out():
     gate = keeper(*PEOPLE)
     gate.see(sight(rotating("alice", ALICE)), at(0.0))
@@ -240,9 +247,8 @@ def test_a_forgery_is_recorded_although_its_victim_stands_there():
 
 WORTHLESS = {
     Reason.MALFORMED: lambda n: f"poster {n}",
-    Reason.FORGED: lambda n: rotating("alice", MALLORY, later=n),
+    Reason.FORGED: lambda n: static(f"visitor {n}", MALLORY),
     Reason.UNKNOWN_PASS: lambda n: rotating(f"nobody {n}", MALLORY),
-    Reason.REPLAYED: lambda n: rotating("alice", ALICE, later=-n - 2),
 }
 
 
@@ -258,6 +264,21 @@ def test_a_flood_of_worthless_codes_is_curbed_counted_and_told(reason):
         (Kind.REFUSALS_CURBED, {"count": 90})
     ]
     assert gate.tick(at(80.0)) == ()
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        (Reason.FORGED, lambda n: rotating("alice", MALLORY, later=n)),
+        (Reason.REPLAYED, lambda n: rotating("alice", ALICE, later=-n - 2)),
+    ],
+)
+def test_many_codes_that_claim_one_pass_are_one_try_and_counted(reason, code):
+    gate, flood = keeper(*PEOPLE), []
+    for n in range(100):
+        flood += gate.see(sight(code(n)), at(n / 100))
+    assert told(flood) == [f"pass.refused {reason}"]
+    assert [dict(event.facts) for event in records(gate.tick(at(40.0)))] == [{"count": 99}]
 
 
 def test_a_flood_hides_no_refusal_of_a_real_pass_and_nobody_waits():

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -65,7 +64,10 @@ def opened(console: Console) -> Iterator[Screen]:
 
 
 def _drawn(scene: Scene, at_s: float, of_s: float) -> RenderableType:
-    gates = Columns([_gate(gate) for gate in scene.gates.values()], equal=True, expand=True)
+    gates = Table.grid(expand=True)
+    for _ in scene.gates:
+        gates.add_column(ratio=1)
+    gates.add_row(*map(_gate, scene.gates.values()))
     feed = Table.grid(padding=(0, 1))
     for event in scene.feed:
         style = {"pass.admitted": "green", "pass.refused": "red"}.get(event["kind"], "dim")

@@ -19,7 +19,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
@@ -313,12 +313,14 @@ class Allowlist:
         fetch: gives stored bytes by their SHA-256, or None; what it gives is hashed again here,
             so the store need not be believed.
         renewed_utc: when the office last signed that this is still its newest list.
+        denied: pass id to `SUSPENDED` or `REVOKED`: what the office said since, see agent.core.hot.
     """
 
     head: Head
     expires_utc: float
     fetch: Callable[[bytes], bytes | None]
     renewed_utc: float = 0.0
+    denied: Mapping[bytes, Status] = field(default_factory=dict)
 
     def freshness(self, utc: float) -> Freshness:
         if utc >= self.expires_utc:
@@ -337,7 +339,12 @@ class Allowlist:
         index = self._whole(self.head.indexes[which], f"sub-index {which}")
         digest = index[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
         record = find_record(self._whole(digest, f"shard {number}"), pass_id)
-        return Grant.from_bytes(record) if record else None
+        return self.restrained(Grant.from_bytes(record)) if record else None
+
+    def restrained(self, grant: Grant) -> Grant:
+        """A grant as far as what was denied since leaves it in force; denials never widen one."""
+        denied = self.denied.get(grant.pass_id, Status.LIVE)
+        return replace(grant, status=denied) if denied > grant.status else grant
 
     def _whole(self, digest: bytes, name: str) -> bytes:
         data = self.fetch(digest)

@@ -56,7 +56,7 @@ def judge(
     if isinstance(seen, StaticPass):
         refusal = _static_is_real(seen, allowlist.head, post)
         if refusal is None and grant is None and allowlist.head.unlisted_static:
-            grant = _as_granted(seen)
+            grant = allowlist.restrained(_as_granted(seen))
     else:
         refusal = _rotating_is_real(seen, grant, post)
     if refusal is not None:

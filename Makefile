@@ -41,8 +41,8 @@ bench-decode: setup-dev  ## the reader against its peers, over a folder of photo
 	@$(PY) -m benchmarks.decode
 
 requirements:  ## pin again what pyproject.toml asks for (wants uv)
-	uv pip compile pyproject.toml --extra office --extra broker $(PIN) -o requirements/run.txt
-	uv pip compile pyproject.toml --extra office --extra broker --extra dev $(PIN) -c requirements/run.txt -o requirements/dev.txt
+	uv pip compile pyproject.toml --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt
+	uv pip compile pyproject.toml --extra office --extra broker --extra postgresql --extra dev $(PIN) -c requirements/run.txt -o requirements/dev.txt
 	printf 'hatchling\neditables\n' | uv pip compile - $(PIN) -o requirements/build.txt
 
 PIN := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate

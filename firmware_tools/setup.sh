@@ -18,7 +18,7 @@ installed() { dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q 
 
 case $kind in
     run) wanted="libzbar0 libgl1 libglib2.0-0" ;;
-    dev) wanted="libzbar0 libgl1 libglib2.0-0 mosquitto mosquitto-clients" ;;
+    dev) wanted="libzbar0 libgl1 libglib2.0-0 mosquitto mosquitto-clients postgresql" ;;
     *) die "found '$kind', wanted 'run' or 'dev'" ;;
 esac
 
@@ -58,8 +58,8 @@ setup: then run the same command again"
         die "these libraries are missing:$missing, and there is no apt-get here; install them, then run the same command again"
     say "installing$missing"
     log=$(mktemp)
-    # policy-rc.d keeps a freshly installed broker from starting by itself: the
-    # tests start their own, on a free port.
+    # RUNLEVEL=1 keeps a freshly installed broker or database from starting by itself: the
+    # tests start their own, on free ports.
     if ! { $as_root apt-get update -qq &&
            $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
                apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1

@@ -21,6 +21,8 @@ class Kind(StrEnum):
 
     JOURNAL_OPENED = "journal.opened"
     JOURNAL_LATE = "journal.late"  # the disk was away; the events marked `late` waited for it
+    JOURNAL_PURGED = "journal.purged"  # old events that the office keeps were let go of at the gate
+    DAY_CLOSED = "day.closed"  # the day's signed account, see agent.core.closing
     ADMITTED = "pass.admitted"
     REFUSED = "pass.refused"
     REFUSALS_CURBED = "pass.curbed"  # more worthless codes than the gate records singly
@@ -35,6 +37,8 @@ class Kind(StrEnum):
     TAMPER_OFF = "tamper.off"
     LOCKDOWN_ON = "lockdown.on"
     LOCKDOWN_OFF = "lockdown.off"
+    ORDER_OBEYED = "order.obeyed"
+    ORDER_REFUSED = "order.refused"
     CAMERA_LOST = "camera.lost"
     CAMERA_FROZEN = "camera.frozen"
     CAMERA_BACK = "camera.back"
@@ -77,21 +81,29 @@ class Place:
 
 
 def body(event: Event, place: Place) -> bytes:
-    """The event's line, without its newline, UTF-8.
-
-    A fact may quote a stranger's bytes; half a surrogate pair becomes `?`.
+    """The event's line, without its newline, UTF-8: what is hashed, sent and kept.
 
     Source: CloudEvents 1.0 JSON Event Format, section 2.
     """
-    return json.dumps(
-        {
-            "specversion": "1.0",
-            "id": f"{place.epoch}/{place.seq}",
-            "source": f"/site/{place.site}/gate/{place.gate}",
-            "type": TYPE_PREFIX + event.kind,
-            "time": iso(event.at.utc),
-            "data": {"clock": str(event.at.trust), **event.facts},
-        },
+    return lead(place) + tail(event)
+
+
+def lead(place: Place) -> bytes:
+    """The line's beginning, which follows from its place alone, up to the type's prefix."""
+    return (
+        f'{{"specversion":"1.0","id":"{place.epoch}/{place.seq}",'
+        f'"source":"/site/{place.site}/gate/{place.gate}","type":"{TYPE_PREFIX}'
+    ).encode()
+
+
+def tail(event: Event) -> bytes:
+    """The rest of the line, which follows from the event alone, from its kind on.
+
+    A fact may quote a stranger's bytes; half a surrogate pair becomes `?`.
+    """
+    rest = json.dumps(
+        {"time": iso(event.at.utc), "data": {"clock": str(event.at.trust), **event.facts}},
         separators=(",", ":"),
         ensure_ascii=False,
-    ).encode(errors="replace")
+    )
+    return f'{event.kind}",{rest[1:]}'.encode(errors="replace")

@@ -25,7 +25,7 @@ MAX_MESSAGE_BYTES: Final = 256 * 1024
 MAX_LINES_BYTES: Final = 1024 * 1024
 _MAX_HEADER_BYTES: Final = 1024
 _VERSION: Final = 1
-_EPOCH: Final = re.compile(r"[0-9a-f]{16}")
+EPOCH: Final = re.compile(r"[0-9a-f]{16}")
 
 
 def log_topic(site: str, gate: str) -> str:
@@ -41,6 +41,25 @@ def ack_topic(site: str, gate: str) -> str:
 def status_topic(site: str, gate: str) -> str:
     """Where a gate says, retained, that it is there; its last will says that it is not."""
     return f"site/{site}/gate/{gate}/status"
+
+
+def event_topic(site: str, gate: str) -> str:
+    """Where a gate tells each event as it happens: one plain line of JSON, QoS 0, not retained.
+
+    For people and dashboards. It is the same line that the log carries later, unsigned here and
+    never repeated; what counts is the log.
+    """
+    return f"site/{site}/gate/{gate}/event"
+
+
+def health_topic(site: str, gate: str) -> str:
+    """Where a gate tells, retained, how it does: one JSON object, see agent.core.health."""
+    return f"site/{site}/gate/{gate}/health"
+
+
+def order_topic(site: str, gate: str) -> str:
+    """Where the office sends signed orders, see agent.core.orders; never retained."""
+    return f"site/{site}/gate/{gate}/order"
 
 
 class FeedFault(ValueError):
@@ -189,7 +208,7 @@ def _place(fields: dict[str, Any], seq_key: str) -> Place:
     # A signature names site and gate side by side; a slash in one would let it speak for another.
     if not (NAME.fullmatch(site) and NAME.fullmatch(gate)):
         raise ValueError(f"site and gate do not match {NAME.pattern}")
-    if not _EPOCH.fullmatch(epoch):
+    if not EPOCH.fullmatch(epoch):
         raise ValueError("epoch is not 16 hex digits")
     if type(seq) is not int or not 0 < seq < 1 << 63:
         raise ValueError(f"{seq_key} is not a sequence number")

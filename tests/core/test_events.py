@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.events import Event, Kind, Place, body
+from agent.core.events import Event, Kind, Place, body, lead, tail
 from agent.core.moments import Trust
 from tests.core.builders import at
 
@@ -65,3 +65,9 @@ def test_chinese_stays_readable():
 def test_a_fact_that_quotes_broken_text_cannot_stop_its_event():
     line = body(Event(Kind.LIST_REFUSED, at(), {"why": "found \ud800 in the list"}), HERE)
     assert json.loads(line)["data"]["why"] == "found ? in the list"
+
+
+def test_a_line_is_what_follows_from_its_place_and_then_what_follows_from_the_event():
+    event = Event(Kind.EXIT, at(), {"by": "门卫"})
+    assert body(event, HERE) == lead(HERE) + tail(event)
+    assert tail(event).startswith(b'exit.pressed",')

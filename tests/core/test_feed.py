@@ -44,6 +44,9 @@ def test_a_gate_has_its_own_topics():
     assert feed.log_topic("s", "g") == "site/s/gate/g/log"
     assert feed.ack_topic("s", "g") == "site/s/gate/g/ack"
     assert feed.status_topic("s", "g") == "site/s/gate/g/status"
+    assert feed.event_topic("s", "g") == "site/s/gate/g/event"
+    assert feed.health_topic("s", "g") == "site/s/gate/g/health"
+    assert feed.order_topic("s", "g") == "site/s/gate/g/order"
 
 
 # --- messages --------------------------------------------------------------------

@@ -3,7 +3,8 @@
 It reads runs of signed events behind the acknowledged one, packs and publishes
 them, and moves on only when an acknowledgement is signed by the office and
 names the head that this gate's own journal has there. A broker's word counts
-for nothing, and an old or foreign acknowledgement changes nothing.
+for nothing, and an old or foreign acknowledgement changes nothing. An office that
+was restored from a backup asks for a rewind; that is signed too, and heeded once.
 
 It knows the journal, the feed's wire form and the window. It refuses to know
 what an event means, to write the journal, and to fail: a journal or a broker
@@ -26,7 +27,9 @@ from agent.core.feed import (
     MAX_MESSAGE_BYTES,
     Ack,
     FeedFault,
+    Rewind,
     ack_topic,
+    answer,
     log_topic,
     pack_message,
 )
@@ -77,7 +80,9 @@ class Uplink:
         self._saved: Pointer | None = None
         self._window = Window()
         self._connection = 0
-        self._acks: deque[Ack] = deque(maxlen=_MAX_ACKS)  # not judged yet; the newest say most
+        self._acks: deque[Ack | Rewind] = deque(maxlen=_MAX_ACKS)  # not judged yet; the newest say most
+        self._rewound_ms = -1  # when the office asked for the last rewind that was heeded
+        self._ceiling: int | None = None  # after a rewind: the newest row sent since
         self._reopen_at = self._save_at = float("-inf")
         self._told: dict[str, tuple[float, int]] = {}
         self._zstd = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True)
@@ -173,7 +178,7 @@ class Uplink:
 
     def _take(self, payload: bytes, mono: float) -> None:
         try:
-            self._acks.append(Ack.from_bytes(payload))
+            self._acks.append(answer(payload))
         except FeedFault as fault:
             self._tell("uplink.ack_malformed", mono, found=str(fault))
 
@@ -184,13 +189,31 @@ class Uplink:
             ack = self._acks.popleft()
             trouble, row = self._weighed(ack, keys)
             place = ack.checkpoint.place
+            if not trouble and isinstance(ack, Rewind):
+                trouble = self._rewind(ack, row)
+                if not trouble:
+                    continue
             if trouble:
                 self._tell(trouble, mono, gate=place.gate, epoch=place.epoch, upto=place.seq)
             elif self._window.acknowledged(row, mono):
                 self._pointer = Pointer(place.epoch, place.seq, ack.checkpoint.head)
                 _log.debug("uplink.acked", row=row, epoch=place.epoch, upto=place.seq)
 
-    def _weighed(self, ack: Ack, keys: tuple[PublicKey, ...]) -> tuple[str, int]:
+    def _rewind(self, asked: Rewind, row: int) -> str:
+        """Send from row on once more; what is wrong with the request, or ""."""
+        if asked.at_ms <= self._rewound_ms:
+            return "uplink.rewind_old"
+        self._rewound_ms = asked.at_ms
+        if row >= self._window.acked:
+            return ""
+        place = asked.checkpoint.place
+        _log.warning("uplink.rewound", row=row, acked=self._window.acked, epoch=place.epoch, upto=place.seq)
+        # The broker may still hold what the office said before it forgot.
+        self._window, self._ceiling = Window(row), row
+        self._pointer = Pointer(place.epoch, place.seq, asked.checkpoint.head) if row else None
+        return ""
+
+    def _weighed(self, ack: Ack | Rewind, keys: tuple[PublicKey, ...]) -> tuple[str, int]:
         """What is wrong with an acknowledgement, or "" and the row that it speaks of."""
         place = ack.checkpoint.place
         if (place.site, place.gate) != (self._site, self._gate):
@@ -198,10 +221,16 @@ class Uplink:
         if not ack.holds(keys):
             return "uplink.ack_forged", 0
         found = self._journal.find(place.epoch, place.seq) if self._journal else None
+        if found is None and isinstance(ack, Rewind):
+            return "", 0  # from the oldest event there is
         if found is None:
             return "uplink.ack_unknown", 0  # events this journal never had: a second or a restored card
         row, head = found
-        return ("", row) if head == ack.checkpoint.head else ("uplink.ack_forked", 0)
+        if head != ack.checkpoint.head:
+            return "uplink.ack_forked", 0
+        if self._ceiling is not None and row > self._ceiling and isinstance(ack, Ack):
+            return "uplink.ack_beyond", 0
+        return "", row
 
     def _send(self, mono: float) -> None:
         journal = self._journal
@@ -216,6 +245,8 @@ class Uplink:
             if run is None or not self._broker.publish(self._log_topic, self._packed(run, mono)):
                 return
             self._window.sent(run.last_n, mono)
+            if self._ceiling is not None:
+                self._ceiling = max(self._ceiling, run.last_n)
             _log.info(
                 "uplink.sent", **{"from": run.first_n, "to": run.last_n}, in_flight=self._window.in_flight
             )

@@ -7,6 +7,8 @@ checked against each other, so nothing else needs a signature. Compression
 is done by the two ends (`zstd`), with a bound on what it may unfold to.
 
 An acknowledgement is one line of JSON, signed by the office, and cumulative.
+So is a request to rewind, from an office that was restored from a backup and
+holds less than it once acknowledged; it travels on the same topic, never retained.
 """
 
 import json
@@ -18,13 +20,14 @@ from typing import Any, Final
 from agent.core.allowlist import NAME
 from agent.core.chain import GENESIS, Checkpoint, extend_all
 from agent.core.events import Place
-from agent.core.keys import PublicKey, verify
+from agent.core.keys import Alg, PublicKey, sig_structure, verify
 
 MAX_EVENTS: Final = 200
 MAX_MESSAGE_BYTES: Final = 256 * 1024
 MAX_LINES_BYTES: Final = 1024 * 1024
 _MAX_HEADER_BYTES: Final = 1024
 _VERSION: Final = 1
+_NO_EPOCH: Final = "0" * 16
 EPOCH: Final = re.compile(r"[0-9a-f]{16}")
 
 
@@ -191,6 +194,84 @@ class Ack:
         return any(verify(key, self.signature, self.checkpoint.signed_by_office(key.alg)) for key in keys)
 
 
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """The office asks for everything after the checkpoint once more; signature by the office.
+
+    Args:
+        checkpoint: what the office holds: before the first event (see `beginning`) if nothing.
+        at_ms: when it asked, milliseconds since 1970 by its clock; one that is not newer than
+            the last one heeded is an old one repeated.
+    """
+
+    checkpoint: Checkpoint
+    at_ms: int
+    signature: bytes
+
+    @staticmethod
+    def beginning(site: str, gate: str) -> Checkpoint:
+        """Before a gate's first event: no epoch is called sixteen zeros."""
+        return Checkpoint(Place(site, gate, _NO_EPOCH, 0), GENESIS)
+
+    @staticmethod
+    def signed(checkpoint: Checkpoint, at_ms: int, alg: Alg = Alg.ED25519) -> bytes:
+        """What the office's acknowledgement key signs."""
+        place = checkpoint.place
+        payload = at_ms.to_bytes(8) + bytes.fromhex(place.epoch) + place.seq.to_bytes(8) + checkpoint.head
+        return sig_structure(alg, f"menshen/1/rewind/{place.site}/{place.gate}", payload)
+
+    def to_bytes(self) -> bytes:
+        place = self.checkpoint.place
+        return json.dumps(
+            {
+                "v": _VERSION,
+                "ask": "rewind",
+                "site": place.site,
+                "gate": place.gate,
+                "epoch": place.epoch,
+                "upto": place.seq,
+                "h": self.checkpoint.head.hex(),
+                "at": self.at_ms,
+                "sig": self.signature.hex(),
+            },
+            separators=(",", ":"),
+        ).encode()
+
+    def holds(self, keys: Sequence[PublicKey]) -> bool:
+        """Whether one of the office's keys signed it."""
+        return any(
+            verify(key, self.signature, self.signed(self.checkpoint, self.at_ms, key.alg)) for key in keys
+        )
+
+
+def answer(data: bytes) -> Ack | Rewind:
+    """Read what came on the ack topic, nothing in it believed yet.
+
+    Raises:
+        FeedFault: neither an acknowledgement nor a request to rewind.
+    """
+    if len(data) > _MAX_HEADER_BYTES:
+        raise FeedFault(f"answer of {len(data)} bytes")
+    fields = _fields(data)
+    if "ask" not in fields:
+        return Ack.from_bytes(data)
+    try:
+        return Rewind(
+            Checkpoint(_place(fields, "upto", lowest=0), _digest(fields["h"])),
+            _asked_at_ms(fields),
+            bytes.fromhex(fields["sig"]),
+        )
+    except (KeyError, TypeError, ValueError) as fault:
+        raise FeedFault(f"request of a wrong shape: {type(fault).__name__} {fault}") from fault
+
+
+def _asked_at_ms(fields: dict[str, Any]) -> int:
+    at_ms = fields["at"]
+    if fields["ask"] != "rewind" or type(at_ms) is not int or not 0 <= at_ms < 1 << 63:
+        raise ValueError("wanted to rewind, at a time")
+    return at_ms
+
+
 def _fields(line: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(line)
@@ -201,7 +282,7 @@ def _fields(line: bytes) -> dict[str, Any]:
     return fields
 
 
-def _place(fields: dict[str, Any], seq_key: str) -> Place:
+def _place(fields: dict[str, Any], seq_key: str, *, lowest: int = 1) -> Place:
     site, gate, epoch, seq = fields["site"], fields["gate"], fields["epoch"], fields[seq_key]
     if not (isinstance(site, str) and isinstance(gate, str) and isinstance(epoch, str)):
         raise TypeError("site, gate and epoch are not all text")
@@ -210,7 +291,7 @@ def _place(fields: dict[str, Any], seq_key: str) -> Place:
         raise ValueError(f"site and gate do not match {NAME.pattern}")
     if not EPOCH.fullmatch(epoch):
         raise ValueError("epoch is not 16 hex digits")
-    if type(seq) is not int or not 0 < seq < 1 << 63:
+    if type(seq) is not int or not lowest <= seq < 1 << 63:
         raise ValueError(f"{seq_key} is not a sequence number")
     return Place(site, gate, epoch, seq)
 

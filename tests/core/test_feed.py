@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent.core import feed
 from agent.core.chain import GENESIS, Checkpoint, extend_all
 from agent.core.events import Place
-from agent.core.feed import Ack, FeedFault, Header, pack_message, unpack_message
+from agent.core.feed import Ack, FeedFault, Header, Rewind, answer, pack_message, unpack_message
 from tests.core.builders import BOB, MALLORY, SITE, ed25519, public, signature
 
 DEVICE, OFFICE = ed25519("gate north"), ed25519("office acknowledgements")
@@ -290,3 +290,62 @@ def test_an_acknowledgement_changed_on_the_way_does_not_hold(changed):
 def test_what_is_no_acknowledgement_is_refused(data, said):
     with pytest.raises(FeedFault, match=said):
         Ack.from_bytes(data)
+
+
+# --- an office that was restored ----------------------------------------------------
+
+HELD = Checkpoint(Place(SITE, "north", EPOCH, 4), extend_all(GENESIS, BODIES[:4]))
+
+
+def rewind(held: Checkpoint = HELD, at_ms: int = 1_772_000_000_000, office=OFFICE) -> Rewind:
+    made = signature(office, Rewind.signed(held, at_ms, public(office).alg))
+    return Rewind(held, at_ms, made)
+
+
+GOOD_REWIND = json.loads(rewind().to_bytes())
+
+
+@pytest.mark.parametrize("office", [OFFICE, BOB], ids=["ed25519", "p256"])
+@pytest.mark.parametrize("held", [HELD, Rewind.beginning(SITE, "north")], ids=["some", "nothing"])
+def test_a_request_to_rewind_is_read_as_it_was_written(held, office):
+    asked = rewind(held, office=office)
+    assert answer(asked.to_bytes()) == asked
+    assert asked.holds([public(MALLORY), public(office)])
+    assert not asked.holds([public(MALLORY)])
+
+
+def test_an_acknowledgement_is_no_request_to_rewind_and_the_other_way_round():
+    assert answer(ack().to_bytes()) == ack()
+    assert not Ack(HELD, rewind().signature).holds([public(OFFICE)])
+    assert not replace(rewind(), signature=ack(4).signature).holds([public(OFFICE)])
+
+
+@pytest.mark.parametrize(
+    "changed", [{"upto": 3}, {"at": 5}, {"h": "00" * 32}, {"epoch": "f" * 16}, {"gate": "south"}]
+)
+def test_a_request_changed_on_the_way_does_not_hold(changed):
+    assert not answer(json.dumps({**GOOD_REWIND, **changed}).encode()).holds([public(OFFICE)])
+
+
+@given(st.binary(max_size=2000) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_no_bytes_on_the_ack_topic_make_the_gate_stumble(data):
+    with pytest.raises(FeedFault):
+        answer(data)
+
+
+@given(st.sampled_from(list(GOOD_REWIND)), JSON)
+def test_no_field_of_a_request_makes_the_gate_stumble(field, value):
+    try:
+        found = answer(json.dumps({**GOOD_REWIND, field: value}).encode())
+    except FeedFault:
+        return
+    assert not found.holds([public(MALLORY)])
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({"ask": "open"}, "wanted to rewind"), ({"at": -1}, "wanted to rewind"), ({"upto": -1}, "upto")],
+)
+def test_what_is_no_request_is_refused(changed, said):
+    with pytest.raises(FeedFault, match=said):
+        answer(json.dumps({**GOOD_REWIND, **changed}).encode())

@@ -11,6 +11,7 @@ renaming. This module knows no Django and refuses to know what a grant is.
     N.snapshot.json, timestamp.json
     al/<sha256>.head              the head's bytes (consistent snapshot)
     al/<sha256>                   sub-indexes and shards
+    N.revoke.json, rv/<sha256>.hot  what is denied already, before a list says so
 """
 
 import contextlib
@@ -25,11 +26,12 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
-from agent.core.allowlist import HEAD_TARGET, ISSUED_FIELD, SITE_FIELD, Head, ListFault
+from agent.core.allowlist import HEAD_TARGET, ISSUED_FIELD, SITE_FIELD, Head, ListFault, Status
+from agent.core.hot import HOT_TARGET, Denials
 from office.faults import OfficeFault
 from office.files import write_whole
 from office.keyring import Keyring
-from office.repository_files import new_parts, prune, versions, write_all
+from office.repository_files import new_parts, prune, target_path, versions, write_all
 
 ALLOWLIST_DAYS: Final = 21
 ONLINE_DAYS: Final = 7
@@ -66,6 +68,7 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
     head: Head,
     parts: Mapping[bytes, bytes],
     now_utc: float,
+    denied: Mapping[bytes, Status] | None = None,
 ) -> Published:
     """Sign a head and write it, with its parts, as the newest list.
 
@@ -75,6 +78,7 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
         head: its number must be greater than the last published.
         parts: sub-indexes and shards by SHA-256, as pack() gives them; those that are
             in the directory already may be left out.
+        denied: what rv/hot denies from now on, because this list does not say so itself.
     Raises:
         OfficeFault: and the directory still holds the list before, whole.
     """
@@ -90,16 +94,25 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
             version=head.number, expires=_in_days(ALLOWLIST_DAYS, now_utc), targets={HEAD_TARGET: target}
         )
         signed_role = _signed(role, "allowlist", trust.targets.signed, keyring)
-        new[f"al/{target.hashes['sha256']}.head"] = head_bytes
+        new[target_path(role, HEAD_TARGET)] = head_bytes
         new[f"{head.number}.allowlist.json"] = signed_role
-        return _finish(repo_dir, trust, keyring, head.number, new, signed_role, now_utc)
+        hot = Denials(head.site, denied or {})
+        return _finish(repo_dir, trust, keyring, head.number, new, signed_role, hot, now_utc)
     except OSError as fault:
         raise OfficeFault(f"list {head.number} can't be written to {repo_dir}: {fault}") from fault
 
 
-def renew(repo_dir: Path, trust_dir: Path, keyring: Keyring, now_utc: float) -> Published:
+def renew(
+    repo_dir: Path,
+    trust_dir: Path,
+    keyring: Keyring,
+    now_utc: float,
+    denied: Mapping[bytes, Status] | None = None,
+) -> Published:
     """Sign the newest list's snapshot and timestamp again, so that gates know it is still the newest.
 
+    Args:
+        denied: what rv/hot denies from now on; None for what it denies already.
     Raises:
         OfficeFault: nothing is published, or as for publish.
     """
@@ -108,12 +121,35 @@ def renew(repo_dir: Path, trust_dir: Path, keyring: Keyring, now_utc: float) -> 
         if not number:
             raise OfficeFault(f"found no list in {repo_dir}; publish one first")
         role = (repo_dir / f"{number}.allowlist.json").read_bytes()
-        target = Metadata[Targets].from_bytes(role).signed.targets[HEAD_TARGET]
-        head = Head.from_bytes((repo_dir / "al" / f"{target.hashes['sha256']}.head").read_bytes())
-        trust = _trust(trust_dir, head.site, now_utc)
-        return _finish(repo_dir, trust, keyring, number, {}, role, now_utc)
+        site = newest_head(repo_dir).site
+        trust = _trust(trust_dir, site, now_utc)
+        hot = Denials(site, denied_now(repo_dir) if denied is None else denied)
+        return _finish(repo_dir, trust, keyring, number, {}, role, hot, now_utc)
     except (OSError, RepositoryError, KeyError, ListFault) as fault:
         raise OfficeFault(f"the list in {repo_dir} can't be renewed: {fault}; publish again") from fault
+
+
+def newest_head(repo_dir: Path) -> Head:
+    """The head of the newest list.
+
+    Raises:
+        OSError, RepositoryError, KeyError, ListFault: there is none that can be read.
+    """
+    role = Metadata[Targets].from_file(str(repo_dir / f"{last_number(repo_dir)}.allowlist.json"))
+    return Head.from_bytes((repo_dir / target_path(role.signed, HEAD_TARGET)).read_bytes())
+
+
+def denied_now(repo_dir: Path) -> Mapping[bytes, Status]:
+    """What rv/hot denies at this moment; nothing before the first was published.
+
+    Raises:
+        OSError, RepositoryError, KeyError, ListFault: it can't be read.
+    """
+    version = _revoke_version(repo_dir)
+    if not version:
+        return {}
+    role = Metadata[Targets].from_file(str(repo_dir / f"{version}.revoke.json"))
+    return Denials.from_bytes((repo_dir / target_path(role.signed, HOT_TARGET)).read_bytes()).denied
 
 
 def last_number(repo_dir: Path) -> int:
@@ -123,16 +159,27 @@ def last_number(repo_dir: Path) -> int:
         OfficeFault: what is there is damaged.
     """
     try:
-        stamp = Metadata[Timestamp].from_bytes((repo_dir / "timestamp.json").read_bytes())
-        version = stamp.signed.snapshot_meta.version
-        snapshot = Metadata[Snapshot].from_bytes((repo_dir / f"{version}.snapshot.json").read_bytes())
-        return snapshot.signed.meta["allowlist.json"].version
-    except FileNotFoundError:
-        return 0
+        snapshot = _newest_snapshot(repo_dir)
+        return snapshot.meta["allowlist.json"].version if snapshot else 0
     except (OSError, RepositoryError, KeyError) as fault:
         raise OfficeFault(
             f"the repository {repo_dir} is damaged: {fault}; restore it from the backup"
         ) from fault
+
+
+def _revoke_version(repo_dir: Path) -> int:
+    snapshot = _newest_snapshot(repo_dir)
+    meta = snapshot.meta.get("revoke.json") if snapshot else None
+    return meta.version if meta else 0
+
+
+def _newest_snapshot(repo_dir: Path) -> Snapshot | None:
+    try:
+        stamp = Metadata[Timestamp].from_bytes((repo_dir / "timestamp.json").read_bytes())
+        version = stamp.signed.snapshot_meta.version
+        return Metadata[Snapshot].from_bytes((repo_dir / f"{version}.snapshot.json").read_bytes()).signed
+    except FileNotFoundError:
+        return None
 
 
 def _trust(trust_dir: Path, site: str, now_utc: float) -> _Trust:
@@ -191,12 +238,21 @@ def _finish(  # noqa: PLR0913, PLR0917  the last step of both
     number: int,
     new: dict[str, bytes],
     role: bytes,
+    hot: Denials,
     now_utc: float,
 ) -> Published:
-    """Sign snapshot and timestamp, then write everything, timestamp.json last."""
+    """Sign rv/hot, snapshot and timestamp, then write everything, timestamp.json last."""
     root, targets = trust.root.signed, trust.targets.signed
     version = _next_version(repo_dir, now_utc)
     expires = _in_days(ONLINE_DAYS, now_utc)
+    hot_bytes = _hot_bytes(hot)
+    hot_target = TargetFile.from_data(HOT_TARGET, hot_bytes, ["sha256"])
+    revoke = Targets(
+        version=max(version, _revoke_version(repo_dir) + 1),
+        expires=expires,
+        targets={HOT_TARGET: hot_target},
+    )
+    revoke_bytes = _signed(revoke, "revoke", targets, keyring)
     targets_bytes = trust.files[f"{targets.version}.targets.json"]
     snapshot = Snapshot(
         version=version,
@@ -204,6 +260,7 @@ def _finish(  # noqa: PLR0913, PLR0917  the last step of both
         meta={
             "targets.json": MetaFile.from_data(targets.version, targets_bytes, ["sha256"]),
             "allowlist.json": MetaFile.from_data(number, role, ["sha256"]),
+            "revoke.json": MetaFile.from_data(revoke.version, revoke_bytes, ["sha256"]),
         },
     )
     snapshot_bytes = _signed(snapshot, "snapshot", root, keyring)
@@ -216,6 +273,8 @@ def _finish(  # noqa: PLR0913, PLR0917  the last step of both
     stamp_bytes = _signed(stamp, "timestamp", root, keyring)
 
     new[f"{version}.snapshot.json"] = snapshot_bytes
+    new[f"{revoke.version}.revoke.json"] = revoke_bytes
+    new[target_path(revoke, HOT_TARGET)] = hot_bytes
     new |= {name: data for name, data in trust.files.items() if not (repo_dir / name).exists()}
     write_all(repo_dir, new)
     write_whole(repo_dir / "timestamp.json", stamp_bytes)
@@ -228,6 +287,13 @@ def _finish(  # noqa: PLR0913, PLR0917  the last step of both
         bytes_written=sum(map(len, new.values())) + len(stamp_bytes),
         expires_utc=min(expires, ends, root.expires, targets.expires).timestamp(),
     )
+
+
+def _hot_bytes(hot: Denials) -> bytes:
+    try:
+        return hot.to_bytes()
+    except ValueError as fault:
+        raise OfficeFault(f"{fault}; publish a list, which has room for them") from fault
 
 
 def _next_version(repo_dir: Path, now_utc: float) -> int:

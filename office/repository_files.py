@@ -4,6 +4,7 @@ Nothing here signs. Files come so that a power cut leaves whole ones, and go
 when no list that a gate may still be fetching needs them.
 """
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Targets
 
 from agent.core.allowlist import HEAD_TARGET, Head, ListFault, parts_of
+from agent.core.hot import HOT_TARGET
 from office.faults import OfficeFault
 from office.files import sync_directory, write_beside
 
@@ -57,10 +59,19 @@ def part_path(digest: bytes) -> str:
     return f"al/{digest.hex()}"
 
 
+def target_path(role: Targets, name: str) -> str:
+    """Where a signed target such as `al/head` lies, by its SHA-256 (TUF's consistent snapshots)."""
+    folder, _, last = name.partition("/")
+    return f"{folder}/{role.targets[name].hashes['sha256']}.{last}"
+
+
 def write_all(repo_dir: Path, files: Mapping[str, bytes]) -> None:
     """Write files durably: flush all under passing names, then rename, then flush the directories."""
     beside: dict[Path, Path] = {}
+    folders = {(repo_dir / name).parent for name in files} - {repo_dir}
     try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             beside[repo_dir / name] = write_beside(repo_dir / name, data, 0o644)
         for path, passing in beside.items():
@@ -69,7 +80,8 @@ def write_all(repo_dir: Path, files: Mapping[str, bytes]) -> None:
         for passing in beside.values():
             passing.unlink(missing_ok=True)
         raise
-    sync_directory(repo_dir / "al")
+    for folder in folders:
+        sync_directory(folder)
     sync_directory(repo_dir)
 
 
@@ -78,12 +90,17 @@ def prune(repo_dir: Path) -> None:
     lists = versions(repo_dir, "allowlist")
     kept = sorted(lists)[-KEEP:]
     needed = {name for number in kept for name in _names_of(repo_dir, lists[number])}
-    snapshots, targets = versions(repo_dir, "snapshot"), versions(repo_dir, "targets")
+    others = {name: versions(repo_dir, name) for name in ("snapshot", "targets", "revoke")}
+    needed |= {_hot_name(path) for _, path in sorted(others["revoke"].items())[-KEEP:]}
     old: list[Path] = [
         *(lists[number] for number in lists if number not in kept),
-        *(snapshots[version] for version in sorted(snapshots)[:-KEEP]),
-        *(targets[version] for version in sorted(targets)[:-KEEP]),
-        *(path for path in (repo_dir / "al").iterdir() if path.name not in needed),
+        *(found[version] for found in others.values() for version in sorted(found)[:-KEEP]),
+        *(
+            path
+            for folder in ("al", "rv")
+            for path in (repo_dir / folder).glob("*")
+            if path.name not in needed
+        ),
         *repo_dir.glob(".*.json.*"),  # a crash before a rename left it
     ]
     for path in old:
@@ -93,10 +110,15 @@ def prune(repo_dir: Path) -> None:
 def _names_of(repo_dir: Path, role: Path) -> set[str]:
     """The files in al/ that a list needs; none if it is damaged, for then nobody can fetch it anyway."""
     try:
-        target = Metadata[Targets].from_bytes(role.read_bytes()).signed.targets[HEAD_TARGET]
-        name = f"{target.hashes['sha256']}.head"
-        head = Head.from_bytes((repo_dir / "al" / name).read_bytes())
+        path = repo_dir / target_path(Metadata[Targets].from_bytes(role.read_bytes()).signed, HEAD_TARGET)
+        head = Head.from_bytes(path.read_bytes())
         parts = parts_of(head, lambda digest: (repo_dir / part_path(digest)).read_bytes())
-        return {name, *(digest.hex() for digest in parts)}
+        return {path.name, *(digest.hex() for digest in parts)}
     except (OSError, RepositoryError, KeyError, ListFault):
         return set()
+
+
+def _hot_name(role: Path) -> str:
+    with contextlib.suppress(OSError, RepositoryError, KeyError):
+        return Path(target_path(Metadata[Targets].from_bytes(role.read_bytes()).signed, HOT_TARGET)).name
+    return ""

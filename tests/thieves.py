@@ -29,7 +29,9 @@ def resign(site: TrustedSite, repo: Path | None = None, *, allowlist: int | None
     version = newest(repo, "snapshot") + 10**6
     targets = newest(repo, "targets")
     ends = site.at + timedelta(days=7)
+    revoke = newest(repo, "revoke")
     meta = {
+        "revoke.json": (revoke, repo / f"{revoke}.revoke.json"),
         "targets.json": (targets, repo / f"{targets}.targets.json"),
         "allowlist.json": (number, repo / f"{number}.allowlist.json"),
     }

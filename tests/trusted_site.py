@@ -120,9 +120,16 @@ class TrustedSite:
                 store, source or DirectorySource(self.repo), anchor or self.anchor("sync"), self.moment()
             )
 
-    def gate(self, reader: ListReader | None = None, anchor: Anchor | None = None) -> Allowlist | ListRefused:
+    def gate(
+        self,
+        reader: ListReader | None = None,
+        anchor: Anchor | None = None,
+        in_use: Allowlist | None = None,
+    ) -> Allowlist | ListRefused:
         """One loading, as the gate does it."""
-        return load(reader or ListReader(self.list_file), anchor or self.anchor("gate"), self.moment())
+        return load(
+            reader or ListReader(self.list_file), anchor or self.anchor("gate"), self.moment(), in_use
+        )
 
     def copy_of_repo(self, name: str = "copy") -> Path:
         return Path(shutil.copytree(self.repo, self.folder / name))

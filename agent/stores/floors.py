@@ -34,7 +34,7 @@ class Seen:
     """A version that was seen, correctly signed.
 
     Args:
-        role: `root`, `timestamp`, `snapshot`, `targets`, `allowlist`, or `head` for the list's number.
+        role: `root`, `timestamp`, `snapshot`, `targets`, `allowlist`, `revoke`, or `head` for the list's number.
         keys: what the floor is bound to, see bound_to.
         version: at most 2**62.
     """

@@ -41,6 +41,7 @@ class ListFollower:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="list-follower", daemon=True)
         self._refused = ""
+        self._in_use: Allowlist | None = None
 
     def first(self) -> Allowlist | None:
         """Load what is stored now, in the caller's thread, and begin to follow.
@@ -70,7 +71,7 @@ class ListFollower:
         self._serving.close()
 
     def _load(self) -> Allowlist | None:
-        loaded = load(self._serving, self._anchor, self._clock.now())
+        loaded = load(self._serving, self._anchor, self._clock.now(), self._in_use)
         if isinstance(loaded, ListRefused):
             if loaded.why != self._refused:  # said once, not at every try
                 self._refused = loaded.why
@@ -78,6 +79,7 @@ class ListFollower:
                 self._news.put(loaded)
             return None
         self._refused = ""
+        self._in_use = loaded
         return loaded
 
     def _follow(self) -> None:

@@ -5,7 +5,8 @@ with a memory of its own: sync stands on the network, and whoever takes it
 over can write anything into the store. So the TUF client runs again over the
 stored files (not its rule set alone: the client also walks root rotations
 and remembers versions), and every part is hashed once before the list is
-used. After that each lookup hashes what it reads.
+used. After that each lookup hashes what it reads. When only signatures or
+denials are newer, the parts are those that were hashed already.
 """
 
 import hashlib
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def load(reader: ListReader, anchor: Anchor, now: Moment) -> Allowlist | ListRefused:
+def load(
+    reader: ListReader, anchor: Anchor, now: Moment, in_use: Allowlist | None = None
+) -> Allowlist | ListRefused:
     """Verify the stored list whole and make it ready for lookups.
 
     Args:
         anchor: the gate's own; sync can't write its state.
         now: floored by the caller; a list expired by then is not loaded.
+        in_use: the list that load gave before; the same one is not hashed again.
     Returns:
         A list whose fetch reads through the reader, whatever thread called load.
     """
@@ -37,7 +41,7 @@ def load(reader: ListReader, anchor: Anchor, now: Moment) -> Allowlist | ListRef
             files = view.files()
             if not files:
                 return ListRefused("no list has arrived yet")
-            return _load(view, files, reader, anchor, now)
+            return _load(view, files, reader, anchor, now, in_use)
     except FileNotFoundError:
         return ListRefused("no list has arrived yet")
     except ListFault as fault:
@@ -46,8 +50,13 @@ def load(reader: ListReader, anchor: Anchor, now: Moment) -> Allowlist | ListRef
         return ListRefused(f"the list store can't be read: {fault}; see that sync runs and shares its group")
 
 
-def _load(
-    view: View, files: "Mapping[str, bytes]", reader: ListReader, anchor: Anchor, now: Moment
+def _load(  # noqa: PLR0913, PLR0917  load's, and what it opened
+    view: View,
+    files: "Mapping[str, bytes]",
+    reader: ListReader,
+    anchor: Anchor,
+    now: Moment,
+    in_use: Allowlist | None,
 ) -> Allowlist | ListRefused:
     from agent.stores.trust import Distrust, verify  # noqa: PLC0415  a quarter of a second, when first needed
 
@@ -65,9 +74,12 @@ def _load(
             )
         return data
 
-    for digest in parts_of(verified.head, whole):
-        whole(digest)
-    return Allowlist(verified.head, verified.expires_utc, reader.part, verified.renewed_utc)
+    if in_use is None or in_use.head != verified.head:
+        for digest in parts_of(verified.head, whole):
+            whole(digest)
+    return Allowlist(
+        verified.head, verified.expires_utc, reader.part, verified.renewed_utc, verified.denials.denied
+    )
 
 
 class _Stored:

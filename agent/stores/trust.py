@@ -1,4 +1,4 @@
-"""From a root of trust to a verified list head, with The Update Framework.
+"""From a root of trust to a verified list head and what was denied since, with The Update Framework.
 
 The rules are python-tuf's client's, not ours; this module gives it a source,
 a clock and low limits, adds floors that survive torn files, and reads out
@@ -31,6 +31,7 @@ from tuf.api.metadata import Root, Signed, Targets, Timestamp
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from agent.core.allowlist import HEAD_TARGET, ISSUED_FIELD, SITE_FIELD, Head, ListFault
+from agent.core.hot import HOT_TARGET, Denials
 from agent.core.moments import Moment
 from agent.stores.anchor import Anchor
 from agent.stores.floors import Floors, Seen, bound_to
@@ -38,6 +39,7 @@ from agent.stores.lists import MAX_FILE_BYTES
 from agent.stores.sources import Source, SourceFault
 
 ROLE: Final = "allowlist"
+HOT_ROLE: Final = "revoke"
 _HIGHEST: Final = 1 << 62
 _LIMITS: Final = UpdaterConfig(
     max_root_rotations=64,
@@ -55,10 +57,11 @@ class Distrust(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A head that the root of trust vouches for at a moment.
+    """A head and denials that the root of trust vouches for at a moment.
 
     Args:
         head_bytes: the target al/head as signed.
+        denials: the target rv/hot of the same moment.
         files: every file that proves it, by its path in the repository; among them the head.
         expires_utc: the earliest end among all signatures relied on.
         renewed_utc: when the office last signed that this is its newest list; 0 if it does not say.
@@ -66,13 +69,14 @@ class Verified:
 
     head: Head
     head_bytes: bytes
+    denials: Denials
     files: Mapping[str, bytes]
     expires_utc: float
     renewed_utc: float
 
 
 def verify(source: Source, anchor: Anchor, now: Moment) -> Verified:
-    """Follow the signatures from the installed root to al/head.
+    """Follow the signatures from the installed root to al/head and rv/hot.
 
     Args:
         source: the repository's files.
@@ -109,26 +113,21 @@ def _verify(source: Source, anchor: Anchor, memory: Path, floors: Floors, now: M
     trusted.reference_time = datetime.fromtimestamp(now.utc, UTC)
     installed = trusted.root.version
 
-    target = updater.get_targetinfo(HEAD_TARGET)
-    if target is None or ROLE not in trusted:
-        raise Distrust(f"no {HEAD_TARGET} is signed by the role {ROLE}; ask the office to publish")
+    path, head_bytes = _target(updater, source, HEAD_TARGET, ROLE)
     if (named := trusted.root.unrecognized_fields.get(SITE_FIELD)) != anchor.site:
         raise Distrust(
             f"the root of trust is for site {named!r}, and this gate is at {anchor.site!r}; enrol it again"
         )
-    path = f"al/{target.hashes['sha256']}.head"
-    head_bytes = source.fetch(path, MAX_FILE_BYTES)
-    if head_bytes is None:
-        raise Distrust(f"the repository has no {path}; the copy is incomplete")
-    target.verify_length_and_hashes(head_bytes)
     head = _head(head_bytes, anchor.site)
+    hot_path, hot_bytes = _target(updater, source, HOT_TARGET, HOT_ROLE)
+    denials = _denials(hot_bytes, anchor.site)
 
-    role = trusted[ROLE]
     signed: dict[str, Signed] = {
         "timestamp": trusted.timestamp,
         "snapshot": trusted.snapshot,
         "targets": trusted.targets,
-        ROLE: role,
+        ROLE: trusted[ROLE],
+        HOT_ROLE: trusted[HOT_ROLE],
     }
     seen = _seen(anchor.root, trusted.root, trusted.targets, signed, head)
     if (older := floors.below(seen)) is not None:
@@ -140,14 +139,39 @@ def _verify(source: Source, anchor: Anchor, memory: Path, floors: Floors, now: M
         for n in range(installed + 1, trusted.root.version + 1)
     }
     files["timestamp.json"] = "timestamp.json"
-    files |= {f"{signed[name].version}.{name}.json": f"{name}.json" for name in ("snapshot", "targets", ROLE)}
+    files |= {f"{signed[name].version}.{name}.json": f"{name}.json" for name in list(signed)[1:]}
+    targets = {path: head_bytes, hot_path: hot_bytes}
     return Verified(
         head,
         head_bytes,
-        {name: (memory / kept).read_bytes() for name, kept in files.items()} | {path: head_bytes},
+        denials,
+        {name: (memory / kept).read_bytes() for name, kept in files.items()} | targets,
         min(one.expires.timestamp() for one in (trusted.root, *signed.values())),
         _renewed(trusted.timestamp),
     )
+
+
+def _target(updater: Updater, source: Source, name: str, role: str) -> tuple[str, bytes]:
+    """A target that must be there: its path in the repository, and its verified bytes."""
+    target = updater.get_targetinfo(name)
+    if target is None or role not in updater._trusted_set:  # noqa: SLF001  as above
+        raise Distrust(f"no {name} is signed by the role {role}; ask the office to publish")
+    path = f"{name.partition('/')[0]}/{target.hashes['sha256']}.{name.partition('/')[2]}"
+    data = source.fetch(path, MAX_FILE_BYTES)
+    if data is None:
+        raise Distrust(f"the repository has no {path}; the copy is incomplete")
+    target.verify_length_and_hashes(data)
+    return path, data
+
+
+def _denials(data: bytes, site: str) -> Denials:
+    try:
+        denials = Denials.from_bytes(data)
+    except ListFault as fault:
+        raise Distrust(str(fault)) from fault
+    if denials.site != site:
+        raise Distrust(f"{HOT_TARGET} is for site {denials.site!r}, and this gate is at {site!r}")
+    return denials
 
 
 def _renewed(timestamp: Timestamp) -> float:
@@ -170,10 +194,11 @@ def _seen(
 ) -> list[Seen]:
     delegations = targets.delegations
     delegated = delegations.roles if delegations is not None else None
-    if not delegated or ROLE not in delegated:
-        raise Distrust(f"the targets role delegates no {ROLE}; hold the key ceremony again")
     keys = {name: bound_to(root.roles[name].keyids) for name in ("timestamp", "snapshot", "targets")}
-    keys[ROLE] = bound_to(delegated[ROLE].keyids)
+    for name in (ROLE, HOT_ROLE):
+        if not delegated or name not in delegated:
+            raise Distrust(f"the targets role delegates no {name}; hold the key ceremony again")
+        keys[name] = bound_to(delegated[name].keyids)
     seen = [Seen("root", bound_to([installed.hex()]), root.version)]
     seen += [Seen(name, keys[name], one.version) for name, one in signed.items()]
     seen.append(Seen("head", keys[ROLE], head.number))

@@ -140,9 +140,20 @@ def code(pass_id: str, png: Path | None, svg: Path | None, home: Path | None) ->
 
 
 def _move(what: str, pass_id: str, by: str, why: str, home: Path | None) -> None:
-    homes.use(home)
+    place = homes.use(home)
     moved = registry.move(what, pass_id, by=by, why=why)
-    say(f"pass {pass_id} is {moved.state}; next: `menshen-office publish` tells the gates")
+    from office.cli.lists import tell_at_once  # noqa: PLC0415  TUF takes a quarter of a second to import
+
+    try:
+        told = tell_at_once(place)
+    except OfficeFault as fault:
+        raise OfficeFault(
+            f"pass {pass_id} is {moved.state}, but the gates could not be told: {fault}"
+        ) from fault
+    if told and what != "resume":
+        say(f"pass {pass_id} is {moved.state}, and the gates are told")
+    else:
+        say(f"pass {pass_id} is {moved.state}; next: `menshen-office publish` tells the gates")
 
 
 def _mover(what: str, does: str) -> click.Command:
@@ -153,9 +164,9 @@ def _mover(what: str, does: str) -> click.Command:
     return command
 
 
-suspend = _mover("suspend", "Stop a pass for a time; the next list says so to every gate.")
+suspend = _mover("suspend", "Stop a pass for a time; every gate is told at once, if a list was published.")
 resume = _mover("resume", "Let a suspended pass open again.")
-revoke = _mover("revoke", "End a pass for good; the next list says so to every gate.")
+revoke = _mover("revoke", "End a pass for good; every gate is told at once, if a list was published.")
 
 
 @click.command()

@@ -28,7 +28,7 @@ def played(tmp_path, *answers: str):
             journal.append(
                 [Event(kind, at(1), {"pass": "00" * 8} if kind is Kind.ADMITTED else {"reason": answer})]
             )
-    with closing(JournalReader(gate.config.journal_file, SITE, "north")) as journal:
+    with closing(JournalReader(gate.config.journal_file)) as journal:
         ids = [json.loads(body)["id"].split("/") for _, body in journal.bodies()]
     return {"north": gate.toml}, [{"gate": "north", "epoch": epoch, "seq": int(seq)} for epoch, seq in ids]
 

@@ -34,7 +34,7 @@ def house(tmp_path_factory):
 
 def events_of(gate) -> list[dict]:
     """The journal as JSON, verified on the way: chain and signed heads."""
-    with contextlib.closing(JournalReader(gate.config.journal_file, SITE, gate.config.gate)) as journal:
+    with contextlib.closing(JournalReader(gate.config.journal_file)) as journal:
         events, row = [], 0
         while run := journal.run_after(row):
             header: Header = run.header

@@ -8,11 +8,13 @@ from contextlib import closing
 
 import pytest
 
-from agent.core.events import Event, Kind
+from agent.core.chain import GENESIS, Checkpoint, extend
+from agent.core.closing import Statement
+from agent.core.events import Event, Kind, Place, body
 from agent.core.memory import Use
 from agent.stores.journal import JournalReader, JournalStore
 from agent.stores.writer import JournalWriter, open_journal
-from tests.core.builders import SITE, at, ed25519, public
+from tests.core.builders import DAY, HOUR, SITE, at, ed25519, public
 
 KEY = ed25519("the north gate's own key")
 
@@ -30,7 +32,7 @@ def admitted(name: str, mono: float = 0.0, step: int | None = None) -> Event:
 
 def runs(path) -> list:
     """Every run a reader gives, each checked against the gate's key as the office would."""
-    with closing(JournalReader(path, SITE, "north")) as reader:
+    with closing(JournalReader(path)) as reader:
         found, row = [], 0
         while run := reader.run_after(row):
             assert run.header.checked(run.bodies, public(KEY)) is None
@@ -60,7 +62,8 @@ def test_only_the_checkpoints_that_a_message_may_end_at_are_kept(tmp_path):
         for n in range(450):
             store.append([admitted("p", n)])
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
-        assert db.execute("SELECT n FROM checkpoint ORDER BY n").fetchall() == [(200,), (400,), (451,)]
+        assert db.execute("SELECT n FROM checkpoint ORDER BY n").fetchall() == [(200,), (400,)]
+        assert db.execute("SELECT n FROM tip").fetchall() == [(451,)]
 
 
 def test_each_start_is_a_new_epoch_linked_to_the_head_before(tmp_path):
@@ -100,10 +103,97 @@ def test_a_changed_row_is_found_by_whoever_checks(tmp_path):
     with closing(opened(path)) as store:
         store.append([admitted("wang", n) for n in range(5)])
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("UPDATE event SET body = replace(body, 'resident', 'visitor') WHERE n = 3")
-    with closing(JournalReader(path, SITE, "north")) as reader:
+        db.execute("UPDATE event SET tail = replace(tail, 'resident', 'visitor') WHERE n = 3")
+    with closing(JournalReader(path)) as reader:
         run = reader.run_after(0)
         assert run.header.checked(run.bodies, public(KEY)) == "the events do not hash to the head"
+
+
+OLD_TABLES = """
+    CREATE TABLE epoch (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE event (n INTEGER PRIMARY KEY, epoch INTEGER NOT NULL REFERENCES epoch(id),
+        seq INTEGER NOT NULL, body TEXT NOT NULL, head BLOB NOT NULL, UNIQUE (epoch, seq));
+    CREATE TABLE checkpoint (n INTEGER PRIMARY KEY REFERENCES event(n), signature BLOB NOT NULL);
+    CREATE TABLE use (pass TEXT PRIMARY KEY, count INTEGER NOT NULL, step INTEGER) WITHOUT ROWID;
+    CREATE TABLE _sqlite_migrations (migration_set TEXT, name TEXT, applied_at TEXT);
+    INSERT INTO _sqlite_migrations VALUES ('journal', 'events_and_checkpoints', '');
+"""
+
+
+def old_journal(path, lengths) -> list[bytes]:
+    """A journal as the first gates wrote it: whole lines, a key beside each."""
+    lines, n, link = [], 0, {}
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(OLD_TABLES)
+        for number, length in enumerate(lengths, 1):
+            name, head = f"{number:016x}", GENESIS
+            db.execute("INSERT INTO epoch VALUES (?, ?)", (number, name))
+            for seq in range(1, length + 1):
+                n, place = n + 1, Place(SITE, "north", name, seq)
+                event = Event(Kind.JOURNAL_OPENED, at(n), link) if seq == 1 else admitted("p", n)
+                lines.append(body(event, place))
+                head = extend(head, lines[-1])
+                db.execute(
+                    "INSERT INTO event VALUES (?, ?, ?, ?, ?)", (n, number, seq, lines[-1].decode(), head)
+                )
+                if seq % 200 == 0 or seq == length:
+                    signed = KEY.sign(Checkpoint(place, head).signed_by_gate())
+                    db.execute("INSERT INTO checkpoint VALUES (?, ?)", (n, signed))
+            link = {"prev_epoch": name, "prev_seq": length, "prev_head": head.hex()}
+    return lines
+
+
+def test_a_journal_of_the_first_gates_goes_on_as_if_nothing_had_happened(tmp_path):
+    path = tmp_path / "journal.db"
+    lines = old_journal(path, [3, 450, 400])
+    with closing(opened(path)) as store:
+        store.append([admitted("next", 900)])
+    found = [body for run in runs(path) for body in run.bodies]
+    assert found[:-2] == lines
+    assert json.loads(found[-2])["data"]["prev_seq"] == 400
+    assert json.loads(found[-1])["data"]["pass"] == b"next".hex()
+    assert [len(run.bodies) for run in runs(path)] == [3, 200, 200, 50, 200, 200, 2]
+
+
+def test_an_old_journal_that_says_not_whose_it_is_is_set_aside(tmp_path):
+    path = tmp_path / "journal.db"
+    old_journal(path, [3])
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE event SET body = 'torn'")
+    with closing(open_journal(path, SITE, "north", KEY.sign)) as store:
+        assert store.tip is None
+    assert len(list(tmp_path.glob("journal.db.damaged-*"))) == 1
+
+
+# --- the day ---------------------------------------------------------------------
+
+
+def statements(path) -> list[Statement]:
+    events = [json.loads(body) for run in runs(path) for body in run.bodies]
+    return [Statement.read(event, SITE, "north") for event in events if event["type"] == "menshen.day.closed"]
+
+
+def test_a_day_is_accounted_for_across_restarts_and_each_event_once(tmp_path):
+    path = tmp_path / "journal.db"
+    with closing(opened(path)) as store:
+        store.append([admitted("p", 1), Event(Kind.REFUSED, at(2), {"reason": "expired"})])
+        assert not store.close_day(at(HOUR), 0)
+        store.append([admitted("q", 3)])
+    with closing(opened(path)) as store:
+        assert store.close_day(at(DAY), 0)
+        assert not store.close_day(at(DAY + HOUR), 0)
+        store.append([admitted("q", DAY + HOUR)])
+        assert store.close_day(at(2 * DAY), 0)
+    first, second = statements(path)
+    assert first.holds(public(KEY))
+    assert second.holds(public(KEY))
+    assert (first.day, second.day) == ("2026-03-02", "2026-03-03")
+    assert first.counts == {"journal.opened": 2, "pass.admitted": 2, "pass.refused.expired": 1}
+    assert second.counts == {"day.closed": 1, "pass.admitted": 1}
+    with closing(JournalReader(path)) as reader:
+        assert reader.find(first.last.epoch, first.last.seq) == (5, first.head)
+        assert reader.find(second.first.epoch, second.first.seq)[0] == 6
+        assert reader.find(second.last.epoch, second.last.seq) == (7, second.head)
 
 
 # --- the writer ------------------------------------------------------------------
@@ -123,7 +213,7 @@ def test_append_returns_only_when_the_event_is_on_the_card(tmp_path):
     with closing(writer_for(path)) as journal:
         for n in range(20):
             assert journal.append(admitted("p", n))
-            with closing(JournalReader(path, SITE, "north")) as reader:
+            with closing(JournalReader(path)) as reader:
                 assert reader.newest() == n + 2
 
 

@@ -18,12 +18,12 @@ import os, sys
 from pathlib import Path
 from agent.stores.journal import JournalReader
 os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(65533)
-reader = JournalReader(Path(sys.argv[1]), "willow-court", "north")
+reader = JournalReader(Path(sys.argv[1]))
 print(reader.newest(), flush=True)
 for line in sys.stdin:
     if reader.displaced():
         reader.close()
-        reader = JournalReader(Path(sys.argv[1]), "willow-court", "north")
+        reader = JournalReader(Path(sys.argv[1]))
     print(reader.newest(), flush=True)
 """
 
@@ -87,5 +87,5 @@ def test_sync_reads_what_a_gate_left_that_ended_cleanly_and_notices_its_return(j
 
 def test_a_journal_that_is_not_there_is_an_error_and_not_a_new_file(tmp_path):
     with pytest.raises(Exception, match="unable to open"):
-        JournalReader(tmp_path / "none.db", SITE, "north")
+        JournalReader(tmp_path / "none.db")
     assert not (tmp_path / "none.db").exists()

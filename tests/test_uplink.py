@@ -55,7 +55,7 @@ class Gate:
             reader.close()
 
     def reader(self):
-        return JournalReader(self.path, SITE, GATE)
+        return JournalReader(self.path)
 
 
 @dataclass

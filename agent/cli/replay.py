@@ -72,7 +72,7 @@ def replay(config_path: Path, recorded_at: datetime | None, fps: float, recordin
                 parts.kiosk.serve()
         except (KeyFault, CameraFault, OSError) as fault:
             fail(str(fault))
-        with contextlib.closing(JournalReader(played.journal_file, played.site, played.gate)) as journal:
+        with contextlib.closing(JournalReader(played.journal_file)) as journal:
             for _, body in journal.bodies():
                 click.echo(json.dumps(json.loads(body), ensure_ascii=False))
 

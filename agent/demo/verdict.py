@@ -56,7 +56,7 @@ def judge(
 
 def _journal(config_path: Path) -> Iterator[dict[str, Any]]:
     config = load(config_path)
-    with closing(JournalReader(config.journal_file, config.site, config.gate)) as journal:
+    with closing(JournalReader(config.journal_file)) as journal:
         for _, body in journal.bodies():
             yield json.loads(body)
 

@@ -1,54 +1,35 @@
 """The journal on disk: one SQLite file, written by the gate, read by sync.
 
-Every event is a row with its body as it was hashed and the chain's head after
-it. Heads are signed by the device key as they are written, so that the
-process with the network never needs that key. Only the checkpoints that a
-message may end at are kept: each 200th of an epoch, and its newest.
+Heads are signed by the device key as they are written, so that the process
+with the network never needs that key. Only the signatures that a message may
+end at are kept: at each 200th event of an epoch, at its last, and at the newest.
 
 The store knows order, durability and the chain; it refuses to know what an
-event means, except that an admission leaves a mark of its pass's use in the
-same transaction.
+event means, except that an admission leaves a mark of its pass's use, and a
+closing statement one of its row, in the same transaction.
 """
 
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import sqlite_utils
-from sqlite_utils import Migrations
 
 from agent.core.chain import GENESIS, Checkpoint, extend
-from agent.core.events import Event, Kind, Place, body
+from agent.core.closing import Account, counted_as
+from agent.core.events import TYPE_PREFIX, Event, Fact, Kind, Place, lead, tail
 from agent.core.feed import MAX_EVENTS, Header
 from agent.core.memory import Use
 from agent.core.moments import Moment, from_iso
 from agent.stores import read_only
+from agent.stores.journal_schema import migrations
 
 Signer = Callable[[bytes], bytes]
-
-migrations: Final = Migrations("journal")
-
-
-@migrations()
-def events_and_checkpoints(db: sqlite_utils.Database) -> None:
-    """Events in order over all epochs (n); the use each pass has made of this gate."""
-    db.executescript("""
-        CREATE TABLE epoch (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-        CREATE TABLE event (
-            n INTEGER PRIMARY KEY,
-            epoch INTEGER NOT NULL REFERENCES epoch(id),
-            seq INTEGER NOT NULL,
-            body TEXT NOT NULL,
-            head BLOB NOT NULL,
-            UNIQUE (epoch, seq)
-        );
-        CREATE TABLE checkpoint (n INTEGER PRIMARY KEY REFERENCES event(n), signature BLOB NOT NULL);
-        CREATE TABLE use (pass TEXT PRIMARY KEY, count INTEGER NOT NULL, step INTEGER) WITHOUT ROWID;
-    """)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +58,12 @@ class JournalStore:
         try:
             # FULL: a commit survives a power cut. WAL: sync reads while we write.
             self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
-            self._db = sqlite_utils.Database(self._connection)
-            migrations.apply(self._db)
-            self._tip = _tip(self._connection, site, gate)
+            migrations.apply(sqlite_utils.Database(self._connection))
+            self._tip = _tip(self._connection)
         except BaseException:
             self._connection.close()
             raise
-        self._epoch_id = 0
+        self._account: Account | None = None  # read when it is first asked for
 
     @property
     def tip(self) -> Tip | None:
@@ -102,75 +82,111 @@ class JournalStore:
             sqlite3.Error: the disk did not take it.
         """
         before = self._tip
-        link: dict[str, str | int] = {}
+        link: dict[str, Fact] = {}
         if before:
             link = {
                 "prev_epoch": before.place.epoch,
                 "prev_seq": before.place.seq,
                 "prev_head": before.head.hex(),
             }
-        name = secrets.token_hex(8)
         n = before.n if before else 0
-        self._tip = Tip(n, Place(self._site, self._gate, name, 0), GENESIS, at.utc)
-        try:
-            with self._db.atomic():
-                self._epoch_id = (
-                    self._connection.execute("INSERT INTO epoch (name) VALUES (?)", (name,)).lastrowid or 0
-                )
-                self._insert([Event(Kind.JOURNAL_OPENED, at, {**link, **(facts or {})})])
-        except BaseException:
-            self._tip = before
-            raise
+        first = Tip(n, Place(self._site, self._gate, secrets.token_hex(8), 0), GENESIS, at.utc)
+        with self._all_or_none():
+            write = self._connection.execute
+            # The newest signature becomes the epoch's last, which stays.
+            write("INSERT OR IGNORE INTO checkpoint SELECT n, signature FROM tip")
+            write(
+                "INSERT INTO epoch (first_n, name, site, gate) VALUES (?, ?, ?, ?)",
+                (n + 1, first.place.epoch, self._site, self._gate),
+            )
+            self._insert(first, [Event(Kind.JOURNAL_OPENED, at, {**link, **(facts or {})})])
 
     def append(self, events: Iterable[Event]) -> None:
         """Write events durably, in order, all or none.
 
         Raises:
             sqlite3.Error: the disk did not take them; nothing has changed.
+            TypeError, ValueError, OverflowError: one of them cannot be written; nothing has changed.
         """
-        before = self._tip
-        try:
-            with self._db.atomic():
-                self._insert(events)
-        except BaseException:
-            self._tip = before
-            raise
-
-    def _insert(self, events: Iterable[Event]) -> None:
         tip = self._tip
         if tip is None:
             raise RuntimeError("begin_epoch comes before append")
-        rows: list[tuple[int, int, int, str, bytes]] = []
-        signed: list[tuple[int, bytes]] = []
-        used: list[tuple[Any, Any]] = []
-        # The newest checkpoint moves along, unless messages of 200 may end there.
-        if tip.place.seq % MAX_EVENTS:
-            self._connection.execute("DELETE FROM checkpoint WHERE n = ?", (tip.n,))
+        with self._all_or_none():
+            self._insert(tip, events)
+
+    def close_day(self, at: Moment, utc_offset_min: int) -> bool:
+        """Write the closing statement of the day that is over at this moment, if one is.
+
+        Returns:
+            Whether there was one to write.
+        Raises:
+            sqlite3.Error: the disk did not take it, or the journal cannot be read.
+        """
+        if self._account is None:
+            self._account = self._read_account()
+        statement = self._account.due(at.utc, utc_offset_min)
+        if statement is None:
+            return False
+        signature = self._sign(statement.signed_by_gate())
+        self.append([Event(Kind.DAY_CLOSED, at, {**statement.facts(), "sig": signature.hex()})])
+        return True
+
+    def _read_account(self) -> Account:
+        account = Account()
+        (since,) = self._connection.execute("SELECT ifnull(max(n), 1) FROM closing").fetchone()
+        for _, place, head, line in _lines(self._connection, since - 1):
+            event = json.loads(line)
+            name = counted_as(event["type"].removeprefix(TYPE_PREFIX), event["data"])
+            account.enter(place, head, from_iso(event["time"]), name)
+        return account
+
+    @contextmanager
+    def _all_or_none(self) -> Iterator[None]:
+        before = self._tip
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._tip, self._account = before, None
+            with suppress(sqlite3.Error):  # a full disk may have rolled back by itself
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _insert(self, tip: Tip, events: Iterable[Event]) -> None:
+        write = self._connection.execute
         for event in events:
-            place = replace(tip.place, seq=tip.place.seq + 1)
-            line = body(event, place)
-            tip = Tip(tip.n + 1, place, extend(tip.head, line), event.at.utc)
-            rows.append((tip.n, self._epoch_id, place.seq, line.decode(), tip.head))
+            old = tip.place
+            place = Place(old.site, old.gate, old.epoch, old.seq + 1)
+            rest = tail(event)
+            tip = Tip(tip.n + 1, place, extend(tip.head, lead(place) + rest), event.at.utc)
+            write("INSERT INTO event (n, head, tail) VALUES (?, ?, ?)", (tip.n, tip.head, rest.decode()))
             if place.seq % MAX_EVENTS == 0:
-                signed.append(self._checkpoint(tip))
+                write("INSERT INTO checkpoint (n, signature) VALUES (?, ?)", (tip.n, self._signature(tip)))
             if event.kind is Kind.ADMITTED:
-                used.append((event.facts.get("pass"), event.facts.get("step")))
-        if rows and tip.place.seq % MAX_EVENTS:
-            signed.append(self._checkpoint(tip))
-        write = self._connection.executemany
-        write("INSERT INTO event (n, epoch, seq, body, head) VALUES (?, ?, ?, ?, ?)", rows)
-        write("INSERT INTO checkpoint (n, signature) VALUES (?, ?)", signed)
-        write(
+                self._use(event.facts.get("pass"), event.facts.get("step"))
+            elif event.kind is Kind.DAY_CLOSED:
+                write("INSERT INTO closing (n) VALUES (?)", (tip.n,))
+            if self._account:
+                self._account.enter(place, tip.head, tip.utc, counted_as(event.kind, event.facts))
+        if self._tip is None or tip.n > self._tip.n:
+            write(
+                "INSERT OR REPLACE INTO tip (id, n, signature) VALUES (1, ?, ?)",
+                (tip.n, self._signature(tip)),
+            )
+            self._tip = tip
+
+    def _use(self, pass_id: Fact, step: Fact) -> None:
+        self._connection.execute(
             "INSERT INTO use (pass, count, step) VALUES (?, 1, ?)"
             " ON CONFLICT (pass) DO UPDATE SET count = count + 1,"
             # As Use.once_more: a card of the same pass, or an older code, takes no step back.
             " step = CASE WHEN excluded.step > ifnull(step, -1) THEN excluded.step ELSE step END",
-            used,
+            (pass_id, step),
         )
-        self._tip = tip
 
-    def _checkpoint(self, tip: Tip) -> tuple[int, bytes]:
-        return tip.n, self._sign(Checkpoint(tip.place, tip.head).signed_by_gate())
+    def _signature(self, tip: Tip) -> bytes:
+        return self._sign(Checkpoint(tip.place, tip.head).signed_by_gate())
 
     def close(self) -> None:
         self._connection.close()
@@ -189,13 +205,12 @@ class Run:
 class JournalReader:
     """Sync's end, and the offline tools': reads only, from any process."""
 
-    def __init__(self, path: Path, site: str, gate: str) -> None:
+    def __init__(self, path: Path) -> None:
         """Open an existing journal.
 
         Raises:
             sqlite3.Error: it is not there yet, or is no journal.
         """
-        self._site, self._gate = site, gate
         # Looked at before it is opened, so that an exchange in between is noticed.
         self._path, self._file = path, _file_at(path)
         self._connection, self._still = read_only.connect(path, isolation_level=None, timeout=5.0)
@@ -220,6 +235,8 @@ class JournalReader:
 
         Returns:
             None when there is nothing newer.
+        Raises:
+            sqlite3.Error: it cannot be read, or was changed by hand.
         """
         self._connection.execute("BEGIN")
         try:
@@ -228,47 +245,70 @@ class JournalReader:
             self._connection.execute("COMMIT")
 
     def _run_after(self, n: int) -> Run | None:
-        first = self._connection.execute(
-            "SELECT event.n, epoch, seq, name FROM event JOIN epoch ON epoch.id = epoch"
-            " WHERE event.n > ? ORDER BY event.n LIMIT 1",
-            (n,),
-        ).fetchone()
+        ask = self._connection.execute
+        first = ask("SELECT n FROM event WHERE n > ? ORDER BY n LIMIT 1", (n,)).fetchone()
         if first is None:
             return None
-        first_n, epoch, first_seq, name = first
-        # The plus keeps SQLite from walking the whole epoch by its index (sqlite.org/optoverview.html, 2.1).
-        last = self._connection.execute(
-            "SELECT event.n, seq, head, signature FROM event JOIN checkpoint ON checkpoint.n = event.n"
-            " WHERE event.n BETWEEN ? AND ? AND +epoch = ? ORDER BY event.n DESC LIMIT 1",
-            (first_n, first_n + MAX_EVENTS - 1, epoch),
+        (first_n,) = first
+        place, most_n = self._place(first_n)
+        last = ask(
+            "SELECT n, signature FROM checkpoint WHERE n BETWEEN ?1 AND ?2"
+            " UNION ALL SELECT n, signature FROM tip WHERE n BETWEEN ?1 AND ?2 ORDER BY n DESC LIMIT 1",
+            (first_n, min(most_n, first_n + MAX_EVENTS - 1)),
         ).fetchone()
         if last is None:
             raise sqlite3.DatabaseError(f"no signed head follows row {n}; the journal was changed by hand")
-        last_n, last_seq, head, signature = last
-        bodies = self._connection.execute(
-            "SELECT body FROM event WHERE n BETWEEN ? AND ? ORDER BY n", (first_n, last_n)
+        last_n, signature = last
+        rows = ask(
+            "SELECT head, tail FROM event WHERE n BETWEEN ? AND ? ORDER BY n", (first_n, last_n)
         ).fetchall()
-        before = GENESIS
-        if first_seq > 1:
-            (before,) = self._connection.execute(
-                "SELECT head FROM event WHERE n = ?", (first_n - 1,)
-            ).fetchone()
-        place = Place(self._site, self._gate, name, first_seq)
-        header = Header(place, last_seq, before, head, signature)
-        return Run(first_n, last_n, header, tuple(line.encode() for (line,) in bodies))
+        if len(rows) != last_n - first_n + 1:
+            raise sqlite3.DatabaseError(f"events are missing after row {n}; the journal was changed by hand")
+        header = Header(
+            place, place.seq + last_n - first_n, self._before(first_n, place), rows[-1][0], signature
+        )
+        bodies = tuple(
+            lead(Place(place.site, place.gate, place.epoch, seq)) + rest.encode()
+            for seq, (_, rest) in enumerate(rows, place.seq)
+        )
+        return Run(first_n, last_n, header, bodies)
+
+    def _place(self, n: int) -> tuple[Place, int]:
+        """Where row n stands, and the last row that its epoch may have."""
+        found = self._connection.execute(
+            "SELECT site, gate, name, first_n, (SELECT min(first_n) FROM epoch WHERE first_n > ?1) FROM epoch"
+            " WHERE first_n <= ?1 ORDER BY first_n DESC LIMIT 1",
+            (n,),
+        ).fetchone()
+        if found is None:
+            raise sqlite3.DatabaseError(f"row {n} belongs to no epoch; the journal was changed by hand")
+        site, gate, name, first_n, next_n = found
+        return Place(site, gate, name, n - first_n + 1), (next_n or 1 << 62) - 1
+
+    def _before(self, n: int, place: Place) -> bytes:
+        """The head that row n is chained to."""
+        if place.seq == 1:
+            return GENESIS
+        found = self._connection.execute(
+            "SELECT head FROM event WHERE n = ?1 UNION ALL SELECT head FROM anchor WHERE n = ?1", (n - 1,)
+        ).fetchone()
+        if found is None:
+            raise sqlite3.DatabaseError(f"nothing is known of what came before row {n}")
+        return bytes(found[0])
 
     def find(self, epoch: str, seq: int) -> tuple[int, bytes] | None:
         """The row and the head of the event (epoch, seq), or None."""
         found = self._connection.execute(
-            "SELECT n, head FROM event JOIN epoch ON epoch.id = epoch WHERE name = ? AND seq = ?",
+            "SELECT n, head FROM event WHERE n = (SELECT first_n FROM epoch WHERE name = ?1) + ?2 - 1"
+            " AND n < ifnull((SELECT min(first_n) FROM epoch WHERE first_n >"
+            " (SELECT first_n FROM epoch WHERE name = ?1)), n + 1)",
             (epoch, seq),
         ).fetchone()
         return (found[0], found[1]) if found else None
 
-    def bodies(self, after: int = 0) -> Iterable[tuple[int, bytes]]:
+    def bodies(self, after: int = 0) -> Iterator[tuple[int, bytes]]:
         """Every event after a row, as (row, line)."""
-        rows = self._connection.execute("SELECT n, body FROM event WHERE n > ? ORDER BY n", (after,))
-        return ((n, line.encode()) for n, line in rows)
+        return ((n, line) for n, _, _, line in _lines(self._connection, after))
 
     def close(self) -> None:
         self._connection.close()
@@ -282,12 +322,23 @@ def _file_at(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _tip(connection: sqlite3.Connection, site: str, gate: str) -> Tip | None:
-    row = connection.execute(
-        "SELECT event.n, name, seq, head, body FROM event JOIN epoch ON epoch.id = epoch"
-        " ORDER BY event.n DESC LIMIT 1"
-    ).fetchone()
-    if row is None:
-        return None
-    n, epoch, seq, head, line = row
-    return Tip(n, Place(site, gate, epoch, seq), head, from_iso(json.loads(line)["time"]))
+def _lines(connection: sqlite3.Connection, after: int) -> Iterator[tuple[int, Place, bytes, bytes]]:
+    """Every event after a row: its row, its place, the head after it, its line."""
+    epochs: list[Any] = connection.execute(
+        "SELECT first_n, name, site, gate FROM epoch ORDER BY first_n DESC"
+    ).fetchall()
+    first_n, name, site, gate = 1, "", "", ""
+    for n, head, rest in connection.execute(
+        "SELECT n, head, tail FROM event WHERE n > ? ORDER BY n", (after,)
+    ):
+        while epochs and epochs[-1][0] <= n:
+            first_n, name, site, gate = epochs.pop()
+        place = Place(site, gate, name, n - first_n + 1)
+        yield n, place, head, lead(place) + rest.encode()
+
+
+def _tip(connection: sqlite3.Connection) -> Tip | None:
+    (newest,) = connection.execute("SELECT ifnull(max(n), 0) FROM event").fetchone()
+    for n, place, head, line in _lines(connection, newest - 1):
+        return Tip(n, place, head, from_iso(json.loads(line)["time"]))
+    return None

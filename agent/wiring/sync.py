@@ -83,7 +83,7 @@ def sync_process(config: GateConfig, stop: threading.Event) -> None:
             config.site,
             config.gate,
             broker=broker,
-            open_journal=lambda: JournalReader(config.journal_file, config.site, config.gate),
+            open_journal=lambda: JournalReader(config.journal_file),
             open_pointer=lambda: PointerStore(config.pointer_file),
             ack_keys=refresher.ack_keys,
         )

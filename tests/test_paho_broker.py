@@ -267,6 +267,11 @@ def test_a_certificate_on_both_sides(tmp_path):
             .not_valid_before(began)
             .not_valid_after(began + dt.timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            # Python 3.13 verifies as RFC 5280, 4.2.1.1 and 4.2.1.2 have it: the keys are named.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False
+            )
             .add_extension(
                 x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(brokers.LOOPBACK))]),
                 critical=False,

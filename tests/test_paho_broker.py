@@ -251,6 +251,17 @@ def test_a_broker_that_has_not_answered_for_long_is_left():
     assert "broker.deaf" in events(logs)
 
 
+def _may(*, sign: bool) -> x509.KeyUsage:
+    names = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only")
+    return x509.KeyUsage(
+        digital_signature=not sign,
+        key_cert_sign=sign,
+        crl_sign=sign,
+        decipher_only=False,
+        **dict.fromkeys(names, False),
+    )
+
+
 def test_a_certificate_on_both_sides(tmp_path):
     authority = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name.from_rfc4514_string("CN=site authority")
@@ -267,7 +278,8 @@ def test_a_certificate_on_both_sides(tmp_path):
             .not_valid_before(began)
             .not_valid_after(began + dt.timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            # Python 3.13 verifies as RFC 5280, 4.2.1.1 and 4.2.1.2 have it: the keys are named.
+            # Python 3.13 verifies as RFC 5280, 4.2.1.1 to 4.2.1.3 have it: keys named, an authority marked.
+            .add_extension(_may(sign=ca), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False

@@ -19,6 +19,7 @@ class Matter(StrEnum):
     ROLLED_BACK = "rolled_back"  # a journal that has forgotten events the office holds
     JOURNAL_LOST = "journal_lost"  # a gate that had a journal began a first one again
     GAP = "gap"  # events are missing, and they do not come
+    NOT_TAKEN = "not_taken"  # a message that made the ingester itself fail; the gate keeps its events
 
 
 def raise_alert(matter: Matter, gate: str, detail: str, now: datetime, about: str = "") -> None:

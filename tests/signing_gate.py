@@ -13,7 +13,7 @@ from django.db import connections
 
 from agent.core.chain import GENESIS, Checkpoint, extend_all
 from agent.core.events import Event, Kind, Place, body
-from agent.core.feed import Ack, Header, ack_topic, log_topic, pack_message
+from agent.core.feed import Ack, Header, Rewind, ack_topic, answer, log_topic, pack_message
 from agent.core.keys import Alg, PublicKey
 from agent.core.moments import Moment
 from office import home as homes
@@ -22,7 +22,7 @@ from office.home import prepare
 prepare()
 
 from office import models, registry  # noqa: E402
-from office.ingest.intake import Intake  # noqa: E402
+from office.ingest.intake import Intake, Reply  # noqa: E402
 from office.keyring import Keyring  # noqa: E402
 
 SITE = "harbour"
@@ -94,7 +94,10 @@ class Desk:
     mono: float = 0.0
 
     def __post_init__(self) -> None:
-        self.intake = Intake(SITE, self.keys.ack.sign, clock=lambda: self.mono)
+        self.intake = self.ingester()
+
+    def ingester(self, hold_s: float = 0.0) -> Intake:
+        return Intake(SITE, self.keys.ack.sign, hold_s=hold_s, clock=lambda: self.mono)
 
     def knows(self, gate: SigningGate, *, replace: bool = False) -> None:
         record = {"site": SITE, "gate": gate.name, "device_id": "d", "journal_key": str(gate.public)}
@@ -102,13 +105,22 @@ class Desk:
 
     def takes(self, gate: SigningGate, *messages: bytes) -> list[tuple[str, int]]:
         """Hand messages in as one batch; the (epoch, upto) acknowledged, each signature checked."""
-        acks = []
-        for topic, payload in self.intake.take([(gate.topic, message) for message in messages]):
+        return [
+            (ack.checkpoint.place.epoch, ack.checkpoint.place.seq)
+            for ack in self.hears(self.intake.take([(gate.topic, message) for message in messages]), gate)
+            if isinstance(ack, Ack)
+        ]
+
+    def hears(self, replies: list[Reply], gate: SigningGate) -> list[Ack | Rewind]:
+        """What the office answers, each signature checked."""
+        heard = []
+        for topic, payload, retain in replies:
             assert topic == ack_topic(SITE, gate.name)
-            ack = Ack.from_bytes(payload)
-            assert ack.holds([self.keys.ack.public])
-            acks.append((ack.checkpoint.place.epoch, ack.checkpoint.place.seq))
-        return acks
+            one = answer(payload)
+            assert one.holds([self.keys.ack.public])
+            assert not (retain and isinstance(one, Rewind))
+            heard.append(one)
+        return heard
 
     def keeps(self) -> list[tuple[str, int]]:
         return list(models.Event.objects.order_by("pk").values_list("epoch", "seq"))

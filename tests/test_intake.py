@@ -1,8 +1,11 @@
 """The office's rules for what gates send: each event once, in order, proven; the rest an alert."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -13,9 +16,13 @@ from office.home import prepare
 
 prepare()
 
+from agent.core.feed import Rewind  # noqa: E402
 from office import models  # noqa: E402
-from office.ingest.intake import GAP_PERSISTS_S  # noqa: E402
-from tests.signing_gate import NOON, Desk, SigningGate, desk_in, empty_home  # noqa: E402
+from office.ingest.gaps import GAP_PERSISTS_S, REWIND_AFTER_S  # noqa: E402
+from office.ingest.intake import Intake  # noqa: E402
+from office.ingest.subscriber import Subscriber  # noqa: E402
+from office.ingest.worker import work  # noqa: E402
+from tests.signing_gate import NOON, SITE, Desk, SigningGate, desk_in, empty_home  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +43,15 @@ def gate(desk: Desk) -> SigningGate:
     return north
 
 
+@dataclass
+class Settled:
+    topic: str
+    payload: bytes
+
+    def settle(self) -> None:
+        pass
+
+
 def test_events_are_kept_in_order_and_acknowledged(desk: Desk, gate: SigningGate) -> None:
     gate.busy(299)
     assert desk.takes(gate, gate.message(1, 200), gate.message(201, 300)) == [(gate.epoch, 300)]
@@ -51,7 +67,7 @@ def test_a_message_sent_twice_is_kept_once_and_acknowledged_again(desk: Desk, ga
     for _ in range(2):
         assert desk.takes(gate, gate.message(1, 3)) == [(gate.epoch, 3)]
     assert desk.takes(gate, gate.message(2, 5)) == [(gate.epoch, 5)]  # it overlaps
-    assert desk.takes(gate, gate.message(1, 2)) == [(gate.epoch, 5)]
+    assert desk.takes(gate, gate.message(1, 2)) == [(gate.epoch, 2), (gate.epoch, 5)]
     assert desk.keeps() == [(gate.epoch, seq) for seq in range(1, 6)]
     assert not desk.alerts()
 
@@ -133,6 +149,120 @@ def test_a_card_put_back_in_time_is_noticed_and_loses_nothing_new(desk: Desk, ga
     after = old.restarted("00000000000000b2").busy(1)
     assert desk.takes(gate, after.message(1, 2)) == [(after.epoch, 2)]
     assert desk.alerts() == {"rolled_back": 1}
+
+
+def test_a_card_put_back_far_is_led_forward_by_what_it_sends_again(desk: Desk, gate: SigningGate) -> None:
+    gate.busy(9)
+    desk.takes(gate, gate.message(1, 10))
+    old = SigningGate(gate.name, gate.key, gate.epoch, gate.bodies[:6])
+    # It knows nothing of an event 10, and its window moves all the same.
+    assert desk.takes(gate, old.message(3, 4)) == [(gate.epoch, 4), (gate.epoch, 10)]
+    assert desk.takes(gate, old.message(5, 6)) == [(gate.epoch, 6), (gate.epoch, 10)]
+    heard = desk.intake.take([(gate.topic, old.message(5, 6))])
+    assert [reply.retain for reply in heard] == [False, True]
+    assert not desk.alerts()
+
+
+def test_the_same_lines_after_another_past_are_no_repetition(desk: Desk, gate: SigningGate) -> None:
+    gate.busy(9)
+    desk.takes(gate, gate.message(1, 10))
+    other = SigningGate(gate.name, gate.key, gate.epoch, list(gate.bodies))
+    other.bodies[1] = other.bodies[1].replace(b"expired", b"revoked")
+    assert desk.takes(gate, other.message(3, 4)) == [(gate.epoch, 10)]
+    assert desk.alerts() == {"fork": 1}
+
+
+def test_a_message_and_its_repetition_may_come_together(desk: Desk, gate: SigningGate) -> None:
+    gate.busy(3)
+    messages = gate.message(1, 3), gate.message(1, 2), gate.message(2, 4)
+    assert desk.takes(gate, *messages) == [(gate.epoch, 2), (gate.epoch, 4)]
+    assert not desk.alerts()
+
+
+# --- an office that forgot -----------------------------------------------------------
+
+
+def asked(desk: Desk, gate: SigningGate, message: bytes) -> list[tuple[str, int]]:
+    heard = desk.hears(desk.intake.take([(gate.topic, message)]), gate)
+    return [
+        (one.checkpoint.place.epoch, one.checkpoint.place.seq) for one in heard if isinstance(one, Rewind)
+    ]
+
+
+def test_a_restored_office_asks_for_what_it_forgot(desk: Desk, gate: SigningGate) -> None:
+    gate.busy(9)
+    desk.takes(gate, gate.message(1, 4))  # the backup is of this moment; the gate is at 8
+    for desk.mono in (0.0, REWIND_AFTER_S - 0.1):
+        assert asked(desk, gate, gate.message(9, 9)) == []
+    desk.mono = REWIND_AFTER_S
+    assert asked(desk, gate, gate.message(9, 9)) == [(gate.epoch, 4)]
+    assert asked(desk, gate, gate.message(9, 10)) == []  # once for a while
+    assert desk.takes(gate, gate.message(5, 10)) == [(gate.epoch, 10)]
+    assert not desk.alerts()
+
+
+def test_an_office_that_has_nothing_asks_for_everything(desk: Desk, gate: SigningGate) -> None:
+    gate.busy(9)
+    asked(desk, gate, gate.message(9, 9))
+    desk.mono = REWIND_AFTER_S
+    assert asked(desk, gate, gate.message(9, 9)) == [("0" * 16, 0)]
+
+
+# --- several ingesters ----------------------------------------------------------------
+
+
+def test_two_ingesters_share_a_gates_messages_in_any_order(desk: Desk, gate: SigningGate) -> None:
+    gate.busy(99)
+    messages = [gate.message(first, first + 9) for first in range(1, 101, 10)]
+    one, other = desk.ingester(hold_s=1.0), desk.ingester(hold_s=1.0)
+    other.take([(gate.topic, message) for message in messages[1::2]])
+    assert other.is_holding
+    assert desk.keeps() == []
+    for message in messages[0::2]:
+        one.take([(gate.topic, message)])
+        other.take([])
+    one.take([])
+    assert [one.is_holding, other.is_holding] == [False, False]
+    assert desk.keeps() == [(gate.epoch, seq) for seq in range(1, 101)]
+    assert not desk.alerts()
+
+
+def test_what_is_held_back_too_long_is_a_gap(desk: Desk, gate: SigningGate) -> None:
+    gate.busy(5)
+    desk.takes(gate, gate.message(1, 2))
+    one = desk.ingester(hold_s=1.0)
+    assert one.take([(gate.topic, gate.message(4, 5))]) == []
+    desk.mono = 1.0
+    heard = [reply.retain for reply in one.take([])]
+    assert heard == [True]
+    assert not one.is_holding
+
+
+def test_what_makes_the_ingester_itself_fail_is_an_alert(desk: Desk, gate: SigningGate) -> None:
+    class Tray(Subscriber):
+        """What a subscriber took from a broker before it went."""
+
+        def __init__(self, *messages: bytes) -> None:
+            self.left = [Settled(gate.topic, message) for message in messages]
+            self.stop = threading.Event()
+
+        def take(self, _wait_s: float) -> list[Any]:
+            taken, self.left = self.left, []
+            if not taken:
+                self.stop.set()
+            return taken
+
+        def publish(self, topic: str, payload: bytes, retain: bool) -> None:
+            pass
+
+    def broken(_data: bytes) -> bytes:
+        raise ValueError("a key that is no key")
+
+    tray = Tray(gate.message(1, 1))
+    work(tray, Intake(SITE, broken), tray.stop)
+    assert desk.alerts() == {"not_taken": 1}
+    alert = models.Alert.objects.get()
+    assert (alert.gate, "a key that is no key" in alert.detail) == (gate.name, True)
 
 
 def test_a_cloned_card_is_noticed_and_loses_nothing_new(desk: Desk, gate: SigningGate) -> None:

@@ -9,240 +9,291 @@ predecessors. What is wrong becomes an alert and never an exception.
 
     first epoch ──▶ opened ─ 2 ─ 3 … n      `opened` names (epoch, n, head) of the one before:
                                   ╰──▶ opened ─ 2 …   joined only once the office has n
+
+Where several ingesters share a subscription, the message before may be in
+another's hands: then one beyond a gap is held back for a moment.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from agent.core.chain import GENESIS, Checkpoint, extend_all
 from agent.core.events import Kind, Place
-from agent.core.feed import Ack, FeedFault, Header, ack_topic, log_topic, unpack_message
-from agent.core.keys import PublicKey
+from agent.core.feed import Ack, Rewind, ack_topic
 from office.alerts import Matter, raise_alert
-from office.ingest.line import read
-from office.ingest.unfold import unfold
+from office.ingest.batch import Batch
+from office.ingest.checked import Complaint, Run, checked, gate_of
+from office.ingest.gaps import Gaps
+from office.ingest.line import columns, read
+from office.ingest.rows import Row
 from office.logs import log
-from office.models import Epoch, Event, Gate
+from office.models import Epoch, Gate
 
-GAP_PERSISTS_S: Final = 10.0  # a gate sends again after 2 s; five tries
-_FORGOTTEN_S: Final = 60.0  # after such a silence a gap is a new one
-_INSERT: Final = (
-    "INSERT INTO office_event (gate_id, epoch, seq, at_utc, kind, reason, pass_id, body)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
-)
+_MAX_HELD: Final = 256
+_MAX_WALKS: Final = 64
+_WALK: Final = 2000
 
 
-class Complaint(Exception):
-    """Why a message is not taken."""
+class Reply(NamedTuple):
+    """What is to be published after the commit."""
 
-    def __init__(self, matter: Matter, detail: str, gate: str = "", about: str = "") -> None:
-        super().__init__(detail)
-        # Parts of it may come from the message, and it is shown on terminals.
-        self.detail = "".join(sign if sign.isprintable() else "?" for sign in detail[:500])
-        self.matter, self.gate, self.about = matter, gate, about
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A message that has been checked whole."""
-
-    gate: Gate
-    header: Header
-    bodies: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """A position that a gate sends beyond: since when, and when last; monotonic seconds."""
-
-    position: int
-    since: float
-    seen: float
+    topic: str
+    payload: bytes
+    retain: bool
 
 
 class Intake:
     """Takes messages in; one per process, used by one thread."""
 
     def __init__(
-        self, site: str, sign: Callable[[bytes], bytes], *, clock: Callable[[], float] = time.monotonic
+        self,
+        site: str,
+        sign: Callable[[bytes], bytes],
+        *,
+        hold_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        utc: Callable[[], float] = time.time,
     ) -> None:
         """Be ready to take messages of one site.
 
         Args:
             sign: Ed25519 over bytes with the office's acknowledgement key.
+            hold_s: how long a message beyond a gap may wait for those before it.
             clock: monotonic seconds.
+            utc: seconds since 1970.
         """
-        self._site, self._sign, self._clock = site, sign, clock
-        self._gaps: dict[str, _Gap] = {}  # by gate
+        self._site, self._sign, self._clock, self._utc = site, sign, clock, utc
+        self._hold_s = hold_s
+        self._gaps = Gaps(clock)
+        self._held: list[tuple[float, Run]] = []  # until when, what
+        self._walks: dict[int, tuple[int, bytes]] = {}  # by epoch: how far it was sent again, as it is kept
 
-    def take(self, messages: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    @property
+    def is_holding(self) -> bool:
+        """Whether messages are held back: then call take() again soon, if only with none."""
+        return bool(self._held)
+
+    def take(self, messages: Sequence[tuple[str, bytes]]) -> list[Reply]:
         """Store what can be stored of (topic, payload) messages.
 
         Returns:
-            Acknowledgements to publish, retained, as (topic, payload): one for each epoch
-            that was heard of, also if nothing new came, since the gate may have missed one.
+            What to publish, in this order: acknowledgements, one for each epoch that was heard
+            of, also if nothing new came, since the gate may have missed one; requests to rewind.
         Raises:
             django.db.DatabaseError: nothing was stored; the same call may be made again.
         """
-        names = {topic.split("/")[3] for topic, _ in messages if topic.count("/") == 4}
+        names = {gate_of(topic) for topic, _ in messages}
         gates = {gate.name: gate for gate in Gate.objects.filter(site__name=self._site, name__in=names)}
-        runs: list[Run] = []
-        complaints: list[Complaint] = []
+        until = self._clock() + self._hold_s
+        runs = list(self._held)
+        visit = _Visit()
         for topic, payload in messages:
             try:
-                runs.append(self._checked(topic, payload, gates))
+                runs.append((until, checked(topic, payload, gates)))
             except Complaint as complaint:
-                complaints.append(complaint)
+                visit.complaints.append(complaint)
         with transaction.atomic():
-            # Several ingesters may run: whoever holds the gates' rows speaks for their positions.
-            list(Gate.objects.select_for_update().filter(pk__in={run.gate.pk for run in runs}).order_by("pk"))
-            heard = {}
-            for run in runs:
-                epoch = self._join(run, complaints)
-                if epoch is not None:
-                    heard[epoch.pk] = (run.gate.name, epoch)
-            for each in complaints:
+            batch = Batch()
+            held = self._join_all(batch, runs, visit)
+            batch.finish()
+            for each in visit.complaints:
                 _record(each)
-        return [self._ack(gate, epoch) for gate, epoch in heard.values()]
+        self._held = held
+        return self._replies(visit)
 
-    def _checked(self, topic: str, payload: bytes, gates: Mapping[str, Gate]) -> Run:
-        claimed = topic.split("/")[3] if topic.count("/") == 4 else ""
-        gate = gates.get(claimed)
-        if gate is None:
-            raise Complaint(
-                Matter.UNKNOWN_GATE, f"a message from gate {claimed[:64]!r}, which is not on record"
-            )
-        try:
-            header, packed = unpack_message(payload)
-            place = header.first
-            if topic != log_topic(place.site, place.gate):
-                said = f"{place.site[:32]}/{place.gate[:32]}"
-                raise Complaint(Matter.MISDIRECTED, f"a message that says it is from {said!r}", gate.name)
-            bodies = unfold(packed)
-        except FeedFault as fault:
-            raise Complaint(Matter.MALFORMED, str(fault), gate.name) from fault
-        flaw = header.checked(bodies, PublicKey.parse(gate.journal_key))
-        if flaw:
-            raise Complaint(Matter.WRONG_SIGNATURE, flaw, gate.name)
-        return Run(gate, header, bodies)
+    def set_aside(self, topic: str, fault: Exception) -> None:
+        """Record that a message made this very code fail; the others must not wait for it.
 
-    def _join(self, run: Run, complaints: list[Complaint]) -> Epoch | None:
-        """Store what of a run follows on.
-
-        Returns:
-            The epoch to acknowledge: the run's own, or if the office can't have that yet, the
-            gate's newest; None before its first.
+        Raises:
+            django.db.DatabaseError: it was not recorded.
         """
+        gate = Gate.objects.filter(site__name=self._site, name=gate_of(topic)).first()
+        found = f"a message that this version of the office can't take in: {type(fault).__name__}: {fault}"
+        _record(Complaint(Matter.NOT_TAKEN, found, gate.name if gate else ""))
+
+    def _join_all(
+        self, batch: Batch, runs: list[tuple[float, Run]], visit: "_Visit"
+    ) -> list[tuple[float, Run]]:
+        """Join what follows on, in whatever order it came; returns what may still wait."""
+        beyond = runs
+        joined = True
+        while joined and beyond:
+            joined, left = False, []
+            for until, run in beyond:
+                if self._join(batch, run, visit):
+                    joined = True
+                else:
+                    left.append((until, run))
+            beyond = left
+        now = self._clock()
+        held = []
+        for until, run in beyond:
+            if now < until and len(held) < _MAX_HELD:
+                held.append((until, run))
+            else:
+                self._note_gap(batch, run, visit)
+        return held
+
+    def _join(self, batch: Batch, run: Run, visit: "_Visit") -> bool:
+        """Store what of a run follows on; False if there is a gap before it."""
         place, last = run.header.first, run.header.last_seq
-        epoch = Epoch.objects.filter(gate=run.gate, name=place.epoch).first()
+        epoch = batch.epoch(run.gate, place.epoch)
         if epoch is None:
-            epoch = self._begin(run, complaints)
+            try:
+                epoch = self._begin(batch, run, visit)
+            except Complaint as complaint:
+                visit.complaints.append(complaint)
+                return True
         if epoch is None or place.seq > epoch.upto + 1:
-            newest = epoch or Epoch.objects.filter(gate=run.gate).order_by("-pk").first()
-            self._note_gap(run, newest, complaints)
-            return newest
-        self._gaps.pop(run.gate.name, None)
+            return False
+        self._gaps.closed(run.gate.name)
+        visit.heard(run.gate, epoch)
         if last <= epoch.upto:
-            if not _is_kept(run, epoch):
-                complaints.append(_fork(run, f"events {place.seq} to {last} differ from those kept"))
-            return epoch
+            self._again(batch, run, epoch, visit)
+            return True
         known = epoch.upto + 1 - place.seq
         # By the hash this compares everything that was ever kept of this epoch.
         if extend_all(run.header.before, run.bodies[:known]) != bytes(epoch.head):
-            complaints.append(
-                _fork(run, f"what comes before event {epoch.upto + 1} differs from what is kept")
-            )
-            return epoch
-        _insert(run, known)
-        epoch.upto, epoch.head = last, run.header.head
-        epoch.save()
-        return epoch
+            found = f"what comes before event {epoch.upto + 1} differs from what is kept"
+            visit.complaints.append(_fork(run, found))
+            return True
+        batch.move(epoch, last, run.header.head, _rows(run, known))
+        return True
 
-    def _begin(self, run: Run, complaints: list[Complaint]) -> Epoch | None:
-        """A new epoch, if its first event is here and what it follows on is kept."""
+    def _again(self, batch: Batch, run: Run, epoch: Epoch, visit: "_Visit") -> None:
+        """A run that is kept already, it seems.
+
+        Its own end is acknowledged before the position. A gate whose card was put back does not
+        know the position: its window would stand still.
+        """
+        place, last = run.header.first, run.header.last_seq
+        if last == epoch.upto:
+            same = run.header.head == bytes(epoch.head)
+        else:
+            same = batch.bodies(epoch, place.seq, last) == list(run.bodies) and self._is_on_chain(
+                batch, run, epoch
+            )
+        if same:
+            visit.repeated[run.gate.pk] = run
+        else:
+            visit.complaints.append(_fork(run, f"events {place.seq} to {last} differ from those kept"))
+
+    def _is_on_chain(self, batch: Batch, run: Run, epoch: Epoch) -> bool:
+        """Whether a run of the kept events also has the head that the kept events have there.
+
+        Heads are not kept, one by one. What is sent again comes in order, so mostly the head
+        before it was found right a moment ago; else everything after it is hashed.
+        """
+        header = run.header
+        right = header.first.seq == 1 or self._walks.get(epoch.pk) == (header.first.seq - 1, header.before)
+        if not right:
+            head = header.head
+            for first in range(header.last_seq + 1, epoch.upto + 1, _WALK):
+                head = extend_all(head, batch.bodies(epoch, first, min(first + _WALK - 1, epoch.upto)))
+            right = head == bytes(epoch.head)
+        if right:
+            if len(self._walks) >= _MAX_WALKS:
+                self._walks.clear()
+            self._walks[epoch.pk] = header.last_seq, header.head
+        return right
+
+    def _begin(self, batch: Batch, run: Run, visit: "_Visit") -> Epoch | None:
+        """A new epoch, if its first event is here and what it follows on is kept.
+
+        Raises:
+            Complaint: it is no beginning of an epoch.
+        """
         if run.header.first.seq != 1:
             return None
-        first, gate = read(run.bodies[0]), run.gate
-        others = Epoch.objects.filter(gate=gate)
+        first, gate, about = read(run.bodies[0]), run.gate, run.header.first.epoch
         name, seq, head = (first.data.get(key) for key in ("prev_epoch", "prev_seq", "prev_head"))
+        complain = visit.complaints.append
         if first.kind != Kind.JOURNAL_OPENED or run.header.before != GENESIS:
-            complaints.append(
-                Complaint(Matter.MALFORMED, "an epoch that does not begin by opening", gate.name)
-            )
-            return None
+            raise Complaint(Matter.MALFORMED, "an epoch that does not begin by opening", gate.name)
         if name is None:
-            if others.exists():
-                complaints.append(
-                    Complaint(
-                        Matter.JOURNAL_LOST,
-                        "the gate began a first journal again; expected only after its device was replaced",
-                        gate.name,
-                        run.header.first.epoch,
-                    )
-                )
+            if batch.newest(gate):
+                found = "the gate began a first journal again; expected only after its device was replaced"
+                complain(Complaint(Matter.JOURNAL_LOST, found, gate.name, about))
         elif isinstance(name, str) and type(seq) is int and isinstance(head, str):
-            before = others.filter(name=name).first()
+            before = batch.epoch(gate, name)
             if before is None or before.upto < seq:
                 return None
             if before.upto > seq:
-                detail = f"the journal went back to event {seq} of {name}; the office holds {before.upto}"
-                complaints.append(Complaint(Matter.ROLLED_BACK, detail, gate.name, run.header.first.epoch))
-            elif bytes(before.head).hex() != head or others.filter(prev_epoch=name).exists():
-                complaints.append(_fork(run, f"another history follows event {seq} of {name}"))
+                found = f"the journal went back to event {seq} of {name}; the office holds {before.upto}"
+                complain(Complaint(Matter.ROLLED_BACK, found, gate.name, about))
+            elif bytes(before.head).hex() != head or batch.is_followed(gate, name):
+                complain(_fork(run, f"another history follows event {seq} of {name}"))
         else:
-            complaints.append(Complaint(Matter.MALFORMED, "an epoch with a broken link", gate.name))
-            return None
+            raise Complaint(Matter.MALFORMED, "an epoch with a broken link", gate.name)
         # Whatever was wrong with what came before, what comes now is signed, new and kept.
-        return Epoch(gate=gate, name=run.header.first.epoch, upto=0, head=GENESIS, prev_epoch=name or "")
+        return batch.begin(gate, about, GENESIS, name or "")
 
-    def _note_gap(self, run: Run, newest: Epoch | None, complaints: list[Complaint]) -> None:
+    def _note_gap(self, batch: Batch, run: Run, visit: "_Visit") -> None:
         """A gap closes by itself when the gate sends again; one that stays is an alert."""
-        name, now = run.gate.name, self._clock()
-        position = newest.upto if newest else 0
-        gap = self._gaps.get(name)
-        if gap is None or gap.position != position or now - gap.seen > _FORGOTTEN_S:
-            gap = _Gap(position, now, now)
-        self._gaps[name] = replace(gap, seen=now)
-        if now - gap.since >= GAP_PERSISTS_S:
-            place = run.header.first
+        place = run.header.first
+        newest = batch.epoch(run.gate, place.epoch) or batch.newest(run.gate)
+        if newest:
+            visit.heard(run.gate, newest)
+        gap = self._gaps.note(run.gate.name, (newest.name, newest.upto) if newest else ("", 0))
+        if self._gaps.should_rewind(gap):
+            visit.rewinds[run.gate.pk] = run.gate, newest
+        if gap.persists:
             after = f"{newest.name}/{newest.upto}" if newest else "the beginning"
-            detail = f"nothing between {after} and {place.epoch}/{place.seq} for {now - gap.since:.0f} s"
-            complaints.append(Complaint(Matter.GAP, detail, name, place.epoch))
+            found = f"nothing between {after} and {place.epoch}/{place.seq} for {gap.age_s:.0f} s"
+            visit.complaints.append(Complaint(Matter.GAP, found, run.gate.name, place.epoch))
 
-    def _ack(self, gate: str, epoch: Epoch) -> tuple[str, bytes]:
-        checkpoint = Checkpoint(Place(self._site, gate, epoch.name, epoch.upto), bytes(epoch.head))
+    def _replies(self, visit: "_Visit") -> list[Reply]:
+        replies = [
+            self._ack(run.header.checkpoint, retain=False)
+            for run in visit.repeated.values()
+            if run.header.last_seq < visit.epochs[run.gate.pk, run.header.first.epoch][1].upto
+        ]
+        replies += [
+            self._ack(self._checkpoint(gate.name, epoch), retain=True)
+            for gate, epoch in visit.epochs.values()
+        ]
+        for gate, epoch in visit.rewinds.values():
+            held = self._checkpoint(gate.name, epoch) if epoch else Rewind.beginning(self._site, gate.name)
+            at_ms = int(self._utc() * 1000)
+            asked = Rewind(held, at_ms, self._sign(Rewind.signed(held, at_ms)))
+            replies.append(Reply(ack_topic(self._site, gate.name), asked.to_bytes(), retain=False))
+            log.warning("ingest.rewind", gate=gate.name, epoch=held.place.epoch, upto=held.place.seq)
+        return replies
+
+    def _checkpoint(self, gate: str, epoch: Epoch) -> Checkpoint:
+        return Checkpoint(Place(self._site, gate, epoch.name, epoch.upto), bytes(epoch.head))
+
+    def _ack(self, checkpoint: Checkpoint, *, retain: bool) -> Reply:
         ack = Ack(checkpoint, self._sign(checkpoint.signed_by_office()))
-        return ack_topic(self._site, gate), ack.to_bytes()
+        return Reply(ack_topic(self._site, checkpoint.place.gate), ack.to_bytes(), retain)
 
 
-def _is_kept(run: Run, epoch: Epoch) -> bool:
-    """Whether all of a run, which ends at or before the position, is what was kept."""
-    if run.header.last_seq == epoch.upto:
-        return run.header.head == bytes(epoch.head)
-    kept = Event.objects.filter(
-        gate=run.gate, epoch=epoch.name, seq__range=(run.header.first.seq, run.header.last_seq)
-    )
-    return [bytes(body) for body in kept.order_by("seq").values_list("body", flat=True)] == list(run.bodies)
+class _Visit:
+    """What came out of one batch."""
+
+    def __init__(self) -> None:
+        self.complaints: list[Complaint] = []
+        self.epochs: dict[tuple[int, str], tuple[Gate, Epoch]] = {}
+        self.repeated: dict[int, Run] = {}  # by gate: the last run that was kept already
+        self.rewinds: dict[int, tuple[Gate, Epoch | None]] = {}
+
+    def heard(self, gate: Gate, epoch: Epoch) -> None:
+        self.epochs[gate.pk, epoch.name] = gate, epoch
 
 
 def _fork(run: Run, detail: str) -> Complaint:
     return Complaint(Matter.FORK, detail, run.gate.name, run.header.first.epoch)
 
 
-def _insert(run: Run, skip: int) -> None:
-    """Add a run's bodies from the skip-th on; executemany is 3 times as fast as the ORM's bulk_create."""
-    first = run.header.first
-    rows: list[tuple[Any, ...]] = []
-    for seq, body in enumerate(run.bodies[skip:], first.seq + skip):
-        line = read(body)
-        rows.append((run.gate.pk, first.epoch, seq, line.at_utc, line.kind, line.reason, line.pass_id, body))
-    with connection.cursor() as cursor:
-        cursor.executemany(_INSERT, rows)
+def _rows(run: Run, skip: int) -> list[Row]:
+    """The rows of a run's bodies from the skip-th on."""
+    gate, epoch = run.gate.pk, run.header.first.epoch
+    first = run.header.first.seq + skip
+    return [(gate, epoch, seq, *columns(body), body) for seq, body in enumerate(run.bodies[skip:], first)]
 
 
 def _record(complaint: Complaint) -> None:

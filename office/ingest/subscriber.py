@@ -97,12 +97,12 @@ class Subscriber:
                 arrivals.append(self._arrivals.get_nowait())
         return arrivals
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Publish, retained, if there is a connection; nothing is kept for later."""
+    def publish(self, topic: str, payload: bytes, retain: bool) -> None:
+        """Publish if there is a connection; nothing is kept for later."""
         client = self._standing
         if client is not None:
             with contextlib.suppress(ValueError, OSError):
-                client.publish(topic, payload, _QOS, retain=True)
+                client.publish(topic, payload, _QOS, retain=retain)
 
     def close(self) -> None:
         """Disconnect; safe to call twice."""

@@ -4,38 +4,40 @@ The order is the whole point: store, commit, PUBACK, and only then sign that
 it is kept.
 """
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from typing import Final
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection
 
-from office.ingest.intake import Intake
+from office.ingest.intake import Intake, Reply
 from office.ingest.subscriber import Subscriber
 from office.logs import log
 
 _IDLE_S: Final = 0.2
+_HOLDING_S: Final = 0.01  # while a message waits for one that another ingester has
 _RETRY_S: Final = 1.0
 
 
 def work(subscriber: Subscriber, intake: Intake, stop: threading.Event) -> None:
     """Take messages in until told to stop. Belongs to the thread that owns the database connection."""
     while not stop.is_set():
-        arrivals = subscriber.take(_IDLE_S)
-        if not arrivals:
+        arrivals = subscriber.take(_HOLDING_S if intake.is_holding else _IDLE_S)
+        if not arrivals and not intake.is_holding:
             continue
-        acks = _store(intake, [(one.topic, one.payload) for one in arrivals], stop)
-        if acks is None:
+        replies = _store(intake, [(one.topic, one.payload) for one in arrivals], stop)
+        if replies is None:
             return
         for arrival in arrivals:
             arrival.settle()
-        for topic, payload in acks:
-            subscriber.publish(topic, payload)
+        for reply in replies:
+            subscriber.publish(*reply)
 
 
 def _store(
     intake: Intake, messages: Sequence[tuple[str, bytes]], stop: threading.Event
-) -> list[tuple[str, bytes]] | None:
+) -> list[Reply] | None:
     """Store a batch, waiting out a database that is away or full; None if told to stop meanwhile."""
     while not stop.is_set():
         try:
@@ -43,15 +45,22 @@ def _store(
         except Exception as fault:  # noqa: BLE001  nothing that a gate sends may end the ingester
             if not _is_about_the_database(fault):
                 # One message that this version can't cope with must not hold up the others.
-                if len(messages) == 1:
-                    log.error("ingest.fault", topic=messages[0][0], found=f"{type(fault).__name__}: {fault}")
+                if len(messages) <= 1:
+                    _set_aside(intake, messages, fault)
                     return []
                 parts = [_store(intake, [message], stop) for message in messages]
-                return [ack for part in parts if part is not None for ack in part]
+                return [reply for part in parts if part is not None for reply in part]
             log.error("ingest.database", found=str(fault), next="tries again; the gates keep their events")
             connection.close()
             stop.wait(_RETRY_S)
     return None
+
+
+def _set_aside(intake: Intake, messages: Sequence[tuple[str, bytes]], fault: Exception) -> None:
+    topic = messages[0][0] if messages else ""
+    log.error("ingest.fault", topic=topic, found=f"{type(fault).__name__}: {fault}")
+    with contextlib.suppress(Exception):  # the log has it
+        intake.set_aside(topic, fault)
 
 
 def _is_about_the_database(fault: Exception) -> bool:

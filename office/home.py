@@ -1,13 +1,15 @@
-"""The office's home: one directory with its database and its online keys.
+"""The office's home: one directory with its online keys and, unless it is PostgreSQL, its database.
 
 This is the only place that sets Django up. Commands call `prepare` before
 they import a model, and `use` before they touch the database.
 """
 
+import contextlib
 import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import django
 from django.conf import settings
@@ -16,7 +18,10 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
 
+from office.database import SETTING
 from office.faults import OfficeFault
+
+_MIGRATING: Final = 0x6D656E7368656F  # an advisory lock's number that is nobody else's
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +55,40 @@ def use(path: Path | None = None, *, create: bool = False) -> Home:
         OfficeFault: no office there, or its database can't be opened or is newer than this version.
     """
     home = Home(path or settings.HOME)
+    is_file = connection.vendor == "sqlite"
     if create:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        home.database.touch(mode=0o600)  # before SQLite does it with the usual rights
-    elif not home.database.exists():
+        if is_file:
+            home.database.touch(mode=0o600)  # before SQLite does it with the usual rights
+    elif not (home.database if is_file else home.keys).exists():
         raise OfficeFault(
             f"no office in {home.path}; wanted a home made by `menshen-office site`: "
             "give --home or set MENSHEN_OFFICE_HOME"
         )
     connections.close_all()
-    connections[DEFAULT_DB_ALIAS].settings_dict["NAME"] = home.database
+    if is_file:
+        connections[DEFAULT_DB_ALIAS].settings_dict["NAME"] = home.database
     try:
         _migrate(home)
     except (DatabaseError, OSError) as fault:
+        where = home.database if is_file else f"that {SETTING} names"
         raise OfficeFault(
-            f"the database {home.database} can't be used: {fault}; check its owner, its disk, "
+            f"the database {where} can't be used: {fault}; check its owner, its disk, "
             "and that no newer version of menshen has written it"
         ) from fault
     return home
 
 
 def _migrate(home: Home) -> None:
-    """Apply what is missing, one process at a time."""
+    """Apply what is missing, one process at a time, on however many machines."""
     if not _pending():
         return
-    with (home.path / "migrate.lock").open("w") as lock:
+    with (home.path / "migrate.lock").open("w") as lock, contextlib.ExitStack() as until_done:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if connection.vendor == "postgresql":
+            cursor = until_done.enter_context(connection.cursor())
+            cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATING])
+            until_done.callback(cursor.execute, "SELECT pg_advisory_unlock(%s)", [_MIGRATING])
         if _pending():
             call_command("migrate", verbosity=0, interactive=False)
 

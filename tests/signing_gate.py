@@ -9,7 +9,7 @@ from typing import Any
 
 import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.db import connections
+from django.db import connection, connections
 
 from agent.core.chain import GENESIS, Checkpoint, extend_all
 from agent.core.events import Event, Kind, Place, body
@@ -140,7 +140,10 @@ def empty_home(path: Path) -> Path:
 
 @contextmanager
 def desk_in(home: Path, empty: Path) -> Iterator[Desk]:
-    """A desk in a copy of an empty office."""
+    """A desk in a copy of an empty office; on PostgreSQL, at the emptied tables."""
     shutil.copytree(empty, home)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE office_alert, office_gate RESTART IDENTITY CASCADE")
     yield Desk(home, Keyring.load(homes.use(home).keys))
     connections.close_all()

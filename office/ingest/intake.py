@@ -130,7 +130,7 @@ class Intake:
                     left.append((until, run))
             beyond = left
         now = self._clock()
-        held = []
+        held: list[tuple[float, Run]] = []
         for until, run in beyond:
             if now < until and len(held) < _MAX_HELD:
                 held.append((until, run))

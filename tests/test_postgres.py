@@ -1,0 +1,83 @@
+"""The office on PostgreSQL, by one setting: the same rules, the same commands, a real server."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from office.database import SETTING, database
+from office.faults import OfficeFault
+from tests import postgres
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Server]:
+    with postgres.server() as one:
+        yield one
+
+
+def run(server: postgres.Server, *command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        env={**os.environ, SETTING: server.address, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_every_rule_of_the_intake_holds_on_postgresql(server: postgres.Server) -> None:
+    """The whole of test_intake once more; the setting is read when a process begins."""
+    said = run(
+        server, "pytest", "-q", "-n0", "-p", "no:cacheprovider", str(ROOT / "tests" / "test_intake.py")
+    )
+    assert " passed" in said
+
+
+def test_an_office_is_founded_and_read_by_its_commands(server: postgres.Server, tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    subprocess.run(
+        [server.programs / "psql", "-qh", server.directory, "-U", "office", "-d", "office"],
+        input="DROP SCHEMA public CASCADE; CREATE SCHEMA public;",
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    run(server, "office.cli", "site", "harbour", "--zones", "main", "--home", home)
+    assert not (tmp_path / "home" / "office.db").exists()
+    words = ("--kind", "visitor", "--person", "李伟", "--zone", "main", "--by", "chen")
+    pass_id = run(
+        server, "office.cli", "issue", *words, "--from", "2026-01-01", "--until", "2026-12-31", "--home", home
+    )
+    assert "李伟" in run(server, "office.cli", "passes", "--home", home)
+    history = run(server, "office.cli", "history", "--home", home)
+    assert pass_id.strip() in history
+    assert run(server, "office.cli", "feed", "--format", "jsonl", "--home", home) == ""
+
+
+def test_the_settings_say_what_libpq_is_told(tmp_path: Path) -> None:
+    found = database(tmp_path, "postgresql://office@db.site.example:5433/menshen?sslmode=verify-full")
+    assert [found[name] for name in ("USER", "HOST", "PORT", "NAME")] == [
+        "office",
+        "db.site.example",
+        "5433",
+        "menshen",
+    ]
+    assert found["OPTIONS"]["sslmode"] == "verify-full"
+
+
+@pytest.mark.parametrize(
+    "address", ["mysql://x/y", "postgresql://x:secret@[/y", "postgresql://a/b?nonsense=secret"]
+)
+def test_an_address_that_is_none_is_a_sentence_without_its_password(tmp_path: Path, address: str) -> None:
+    with pytest.raises(OfficeFault, match=SETTING) as told:
+        database(tmp_path, address)
+    assert "secret" not in str(told.value)

@@ -44,6 +44,10 @@ class Checkpoint:
         """What the office's acknowledgement key signs: everything up to here is kept."""
         return self._signed(alg, "ack")
 
+    def signed_as_purged(self, alg: Alg = Alg.ED25519) -> bytes:
+        """What the device key signs when the gate lets go of everything up to here."""
+        return self._signed(alg, "purged")
+
     def _signed(self, alg: Alg, what: str) -> bytes:
         place = self.place
         payload = bytes.fromhex(place.epoch) + place.seq.to_bytes(8) + self.head

@@ -53,7 +53,7 @@ def lean_rows(db: sqlite_utils.Database) -> None:
         "tip (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL, signature BLOB NOT NULL)",
         "closing (n INTEGER PRIMARY KEY)",
         """anchor (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL, epoch TEXT NOT NULL,
-            seq INTEGER NOT NULL, head BLOB NOT NULL, signature BLOB NOT NULL)""",
+            seq INTEGER NOT NULL, site TEXT NOT NULL, gate TEXT NOT NULL, head BLOB NOT NULL, signature BLOB NOT NULL)""",
     ):
         db.execute(f"CREATE TABLE {table}")
     firsts = db.execute(

@@ -92,13 +92,15 @@ def wire(port: int, gate: SigningGate, username: str | None = None) -> Iterator[
 
 @contextmanager
 def ingester(
-    desk: Desk, port: int, *, signed_in: bool, ends_with: int = 0, name: str = ""
+    desk: Desk, port: int, *, signed_in: bool, ends_with: int = 0, name: str = "", share: bool = False
 ) -> Iterator[subprocess.Popen[str]]:
     """`menshen-office ingest` as a process, ended by SIGTERM, which it must obey."""
     command = [sys.executable, "-m", "office.cli", "ingest", "--home", str(desk.home)]
     command += ["--broker", f"{brokers.LOOPBACK}:{port}"]
     if name:
         command += ["--client-id", name]
+    if share:
+        command += ["--share"]
     if signed_in:
         secret = desk.home / "broker.password"
         secret.write_text(f"{USERS['office']}\n")
@@ -218,6 +220,23 @@ def test_two_ingesters_keep_each_event_once(desk: Desk, gate: SigningGate, tmp_p
         until(lambda: log_of(desk).count("ingest.listening") == 2)
         north.sends_until_acked(messages, (gate.epoch, 1000))
     assert desk.keeps() == [(gate.epoch, seq) for seq in range(1, 1001)]
+    assert not desk.alerts()
+
+
+def test_two_ingesters_share_one_subscription(desk: Desk, gate: SigningGate, tmp_path: Path) -> None:
+    gate.busy(1999)
+    messages = [gate.message(first, first + 49) for first in range(1, 2001, 50)]
+    with (
+        brokers.mosquitto(tmp_path / "broker", users=USERS, acl=brokers.acl(SITE)) as broker,
+        ingester(desk, broker.port, signed_in=True, share=True),
+        ingester(desk, broker.port, signed_in=True, share=True),
+        wire(broker.port, gate, "north") as north,
+    ):
+        until(lambda: log_of(desk).count("ingest.listening") == 2)
+        for message in messages:  # each once: what one holds, the other waits for
+            north.send(message)
+        until(lambda: north.acked == (gate.epoch, 2000))
+    assert desk.keeps() == [(gate.epoch, seq) for seq in range(1, 2001)]
     assert not desk.alerts()
 
 

@@ -1,6 +1,7 @@
 """`ingest`, `feed`, `alerts`."""
 
 import os
+import secrets
 import select
 import signal
 import sys
@@ -20,6 +21,7 @@ from office.keyring import Keyring
 from office.models import Alert, Site
 
 _POLL_MS = 100
+_HOLD_S = 1.0  # a gate's patience is 2 s
 
 
 def _until_told() -> threading.Event:
@@ -41,25 +43,39 @@ def _until_told() -> threading.Event:
 @click.option(
     "--client-id", help="Of the MQTT session; one for each ingester. [default: menshen-office-SITE]"
 )
+@click.option(
+    "--share",
+    is_flag=True,
+    help="Share the work with other ingesters that say so, each under its own client id."
+    " The broker must know shared subscriptions, as Mosquitto does.",
+)
 @home_option
-def ingest(
-    broker: str, username: str | None, password_file: Path | None, client_id: str | None, home: Path | None
+def ingest(  # noqa: PLR0913, PLR0917  an option each
+    broker: str,
+    username: str | None,
+    password_file: Path | None,
+    client_id: str | None,
+    share: bool,
+    home: Path | None,
 ) -> None:
     """Take the gates' events in from an MQTT broker, until SIGTERM; the broker may come and go.
 
     \b
-    Example:
+    Examples:
       menshen-office ingest --broker 127.0.0.1:1883 --username office --password-file broker.password
+      menshen-office ingest --broker 127.0.0.1:1883 --share
     """
     logs.configure()
     stop = _until_told()
     place = homes.use(home)
     site = registry.the_site()
-    intake = Intake(site.name, Keyring.load(place.keys).ack.sign)
+    group = f"menshen-office-{site}"
+    intake = Intake(site.name, Keyring.load(place.keys).ack.sign, hold_s=_HOLD_S if share else 0.0)
     subscriber = Subscriber(
         Address.parse(broker, username, password_file),
-        client_id or f"menshen-office-{site}",
+        client_id or (f"{group}-{secrets.token_hex(4)}" if share else group),
         f"site/{site}/gate/+/log",
+        share=group if share else "",
     )
     try:
         work(subscriber, intake, stop)

@@ -77,9 +77,18 @@ class Arrival:
 class Subscriber:
     """A subscription to one topic filter."""
 
-    def __init__(self, address: Address, client_id: str, topic: str) -> None:
-        """Begin to connect, in a thread of its own; the broker need not be there yet."""
-        self._address, self._client_id, self._topic = address, client_id, topic
+    def __init__(self, address: Address, client_id: str, topic: str, *, share: str = "") -> None:
+        """Begin to connect, in a thread of its own; the broker need not be there yet.
+
+        Args:
+            share: the name of a group that shares the subscription, each message going to one of
+                its members; the broker must know shared subscriptions.
+        Source: MQTT 5.0, 4.8.2; brokers that have it take it from 3.1.1 clients too.
+        """
+        self._address, self._client_id = address, client_id
+        self._topic = f"$share/{share}/{topic}" if share else topic
+        # A member that is gone must not go on getting its share into a session that waits for it.
+        self._forgotten_when_gone = bool(share)
         self._arrivals: queue.Queue[Arrival] = queue.Queue(_QUEUE)
         self._standing: mqtt.Client | None = None
         self._dropped = 0
@@ -147,7 +156,7 @@ class Subscriber:
         client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
-            clean_session=False,
+            clean_session=self._forgotten_when_gone,
             protocol=mqtt.MQTTv311,
             reconnect_on_failure=False,
             manual_ack=True,

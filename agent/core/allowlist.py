@@ -24,7 +24,10 @@ from enum import IntEnum, StrEnum
 from typing import Any, Final
 
 from agent.core.keys import KEY_BYTES, Alg, PublicKey
-from agent.core.passes import EPOCH_2025, PASS_ID_BYTES
+from agent.core.passback import OFF, Mode, Passback
+from agent.core.passes import EPOCH_2025, KINDS, PASS_ID_BYTES
+from agent.core.passes import PassKind as PassKind  # noqa: PLC0414  a list's word, too
+from agent.core.schedule import ALWAYS, AS_KIND, DAY_MIN, DAYS, Window, covers, day_number, day_text
 
 RECORD_BYTES: Final = 52
 SHARDS_PER_INDEX: Final = 64
@@ -37,6 +40,10 @@ SITE_FIELD: Final = "x-menshen-site"
 """The field of the root metadata that names the site it is for."""
 ISSUED_FIELD: Final = "x-menshen-issued"
 """The field of the timestamp metadata that says when it was signed, in seconds since 1970."""
+MAX_NEIGHBOUR_KEYS: Final = 16
+"""Each costs a gate one more check of a forged card: about 3 ms for all on the smallest Pi."""
+MAX_WINDOWS: Final = 64
+MAX_HOLIDAYS: Final = 400
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -52,19 +59,6 @@ class Status(IntEnum):
     REVOKED = 2
 
 
-class PassKind(StrEnum):
-    """Whom a pass is for; the order is the wire form, so append only."""
-
-    RESIDENT = "resident"
-    VISITOR = "visitor"
-    STAFF = "staff"
-    COURIER = "courier"
-    CONTRACTOR = "contractor"
-
-
-_KINDS: Final = tuple(PassKind)
-_WEEK: Final = frozenset(range(1, 8))
-_DAY_MIN: Final = 24 * 60
 _FARTHEST: Final = 1 << 53
 """The greatest whole number that every JSON reader keeps exact."""
 _KEY_TYPES: Final[tuple[tuple[Alg, bool] | None, ...]] = (
@@ -82,7 +76,7 @@ class Grant:
     Args:
         holder: the key that signs its rotating codes; None for a pass that is only printed.
         zones: bit n set: the head's n-th zone.
-        schedule: number of a schedule in the head; 0 is always.
+        schedule: number of a schedule in the head; 0 is that of its kind, 255 always.
         not_before_utc, not_after_utc: seconds since 1970.
         uses: how often it opens; 0 is without limit.
     """
@@ -113,7 +107,7 @@ class Grant:
         return b"".join(
             (
                 self.pass_id,
-                bytes((key_type << 4 | self.status, _KINDS.index(self.kind), self.zones, self.schedule)),
+                bytes((key_type << 4 | self.status, KINDS.index(self.kind), self.zones, self.schedule)),
                 minutes.to_bytes(3),
                 tens.to_bytes(2),
                 bytes((self.uses, 0, 0)),
@@ -136,7 +130,7 @@ class Grant:
             not_before = EPOCH_2025 + 60 * int.from_bytes(record[12:15])
             return cls(
                 pass_id=record[:8],
-                kind=_KINDS[record[9]],
+                kind=KINDS[record[9]],
                 status=Status(status),
                 holder=PublicKey(holder[0], record[20:52], holder[1]) if holder else None,
                 zones=record[10],
@@ -152,15 +146,6 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A part of the week: days 1 (Monday) to 7, minutes of the local day, end exclusive."""
-
-    days: frozenset[int]
-    from_min: int
-    to_min: int
-
-
-@dataclass(frozen=True, slots=True)
 class Head:
     """The signed summary of a list.
 
@@ -170,13 +155,17 @@ class Head:
         soft_ttl_s: after this long it is stale: works, and says so.
         zones: names; a zone's place is its bit.
         utc_offset_min: the site's local time, for schedules.
-        schedules: number to windows.
+        schedules: number, 1 to 254, to windows.
+        kind_schedules: kind to the number of the schedule that its passes follow.
+        holidays: days of their own in schedules, as schedule.day_number counts them.
+        passback: kind to what becomes of a pass that comes in twice.
         issuers: key id to the key that signs static passes.
         neighbours: other sites of the same owner and their issuers, so that a
             code of theirs is refused as `wrong_site` and not as forged.
         ack_keys: the office's keys for acknowledgements.
         admit_when_dead, admit_when_clock_unknown: the kinds that the site lets in even then.
         unlisted_static: whether a well-signed static pass opens before its grant has arrived.
+        unlisted_holders: whether a holder with a well-signed certificate may enter before then.
         shard_bits: the list has 2**shard_bits shards.
         indexes: SHA-256 of each sub-index.
     """
@@ -196,6 +185,21 @@ class Head:
     admit_when_dead: frozenset[PassKind] = frozenset()
     admit_when_clock_unknown: frozenset[PassKind] = frozenset()
     unlisted_static: bool = False
+    kind_schedules: Mapping[PassKind, int] = field(default_factory=dict)
+    holidays: frozenset[int] = frozenset()
+    passback: Mapping[PassKind, Passback] = field(default_factory=dict)
+    unlisted_holders: bool = True
+
+    def passback_of(self, kind: PassKind) -> Passback:
+        return self.passback.get(kind, OFF)
+
+    def in_schedule(self, number: int, kind: PassKind, utc: float) -> bool:
+        """Whether a moment lies in a grant's schedule; one that is not defined here opens never."""
+        if number == AS_KIND:
+            number = self.kind_schedules.get(kind, ALWAYS)
+        if number == ALWAYS:
+            return True
+        return covers(self.schedules.get(number, ()), self.holidays, int(utc // 60) + self.utc_offset_min)
 
     def to_bytes(self) -> bytes:
         """The target file, one JSON object."""
@@ -218,6 +222,10 @@ class Head:
                 "admit_when_dead": sorted(self.admit_when_dead),
                 "admit_when_clock_unknown": sorted(self.admit_when_clock_unknown),
                 "unlisted_static": self.unlisted_static,
+                "kind_schedules": {str(kind): number for kind, number in self.kind_schedules.items()},
+                "holidays": [day_text(day) for day in sorted(self.holidays)],
+                "passback": {str(kind): [rule.mode, rule.minutes] for kind, rule in self.passback.items()},
+                "unlisted_holders": self.unlisted_holders,
                 "shard_bits": self.shard_bits,
                 "indexes": [digest.hex() for digest in self.indexes],
             },
@@ -251,7 +259,7 @@ def _read_head(fields: dict[str, Any]) -> Head:
         soft_ttl_s=_whole(fields, "soft_ttl_s", 0, _FARTHEST),
         zones=_names(fields, "zones"),
         utc_offset_min=_whole(fields, "utc_offset_min", -14 * 60, 14 * 60),
-        schedules={int(number): tuple(map(_window, some)) for number, some in fields["schedules"].items()},
+        schedules=_schedules(fields["schedules"]),
         issuers={int(key_id): PublicKey.parse(key) for key_id, key in fields["issuers"].items()},
         neighbours={
             site: tuple(PublicKey.parse(key) for key in keys) for site, keys in fields["neighbours"].items()
@@ -260,11 +268,25 @@ def _read_head(fields: dict[str, Any]) -> Head:
         admit_when_dead=frozenset(map(PassKind, fields["admit_when_dead"])),
         admit_when_clock_unknown=frozenset(map(PassKind, fields["admit_when_clock_unknown"])),
         unlisted_static=fields["unlisted_static"] is True,
+        kind_schedules={
+            PassKind(kind): _whole(some, kind, 1, ALWAYS)
+            for some in (fields.get("kind_schedules", {}),)
+            for kind in some
+        },
+        holidays=frozenset(map(day_number, fields.get("holidays", ()))),
+        passback={
+            PassKind(kind): Passback(Mode(rule[0]), _whole({kind: rule[1]}, kind, 0, _FARTHEST))
+            for kind, rule in fields.get("passback", {}).items()
+        },
+        unlisted_holders=fields.get("unlisted_holders", True) is True,
         shard_bits=_whole(fields, "shard_bits", 0, MAX_SHARD_BITS),
         indexes=tuple(map(bytes.fromhex, fields["indexes"])),
     )
     if not NAME.fullmatch(head.site) or len(head.zones) > MAX_ZONES:
         raise ValueError(f"found site {head.site[:40]!r} with {len(head.zones)} zones")
+    neighbours = sum(map(len, head.neighbours.values()))
+    if neighbours > MAX_NEIGHBOUR_KEYS or len(head.holidays) > MAX_HOLIDAYS:
+        raise ValueError(f"found {neighbours} neighbours' keys and {len(head.holidays)} holidays")
     wanted = max(1, (1 << head.shard_bits) // SHARDS_PER_INDEX)
     if [len(digest) for digest in head.indexes] != [DIGEST_BYTES] * wanted:
         raise ValueError(f"found {len(head.indexes)} sub-indexes for {head.shard_bits} shard bits")
@@ -285,12 +307,22 @@ def _names(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _schedules(fields: Mapping[str, Any]) -> dict[int, tuple[Window, ...]]:
+    schedules = {int(number): tuple(map(_window, some)) for number, some in fields.items()}
+    if not all(AS_KIND < number < ALWAYS for number in schedules):
+        raise ValueError(f"found schedules {sorted(schedules)}, wanted numbers from 1 to 254")
+    if any(len(windows) > MAX_WINDOWS for windows in schedules.values()):
+        raise ValueError(f"found a schedule of more than {MAX_WINDOWS} windows")
+    return schedules
+
+
 def _window(fields: tuple[list[int], int, int]) -> Window:
     days, start, end = fields
     window = Window(frozenset(days), int(start), int(end))
-    if not window.days <= _WEEK or not 0 <= window.from_min < window.to_min <= _DAY_MIN:
+    in_a_day = 0 <= window.from_min < DAY_MIN and 0 <= window.to_min <= DAY_MIN
+    if not window.days <= DAYS or not in_a_day or window.from_min == window.to_min:
         raise ValueError(
-            f"found the window {days} {start} to {end}, wanted days 1 to 7 and minutes of one day"
+            f"found the window {days} {start} to {end}, wanted days 1 to 8 and two minutes of a day"
         )
     return window
 

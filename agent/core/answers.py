@@ -71,6 +71,7 @@ CODES: Final[dict[Reason, tuple[int, int]]] = {
     Reason.REVOKED: (2, 2),
     Reason.SUSPENDED: (2, 3),
     Reason.USED_UP: (2, 4),
+    Reason.PASSED_BACK: (2, 5),
     Reason.MALFORMED: (3, 1),
     Reason.FORGED: (3, 2),
     Reason.REPLAYED: (3, 3),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from agent.core.memory import Way
+
 
 class Reason(StrEnum):
     """Why a pass was refused."""
@@ -21,6 +23,7 @@ class Reason(StrEnum):
     REVOKED = "revoked"
     SUSPENDED = "suspended"
     USED_UP = "used_up"
+    PASSED_BACK = "passed_back"  # came in, was not seen going out, and comes in again
     MALFORMED = "malformed"  # not a pass of ours at all
     FORGED = "forged"  # a pass whose signature does not hold
     REPLAYED = "replayed"  # this step of this pass was used already, or lies too far from now
@@ -39,7 +42,8 @@ class Admit:
     pass_id: bytes
     kind: str
     step: int | None = None  # which 15 s step of a rotating pass was used
-    note: str = ""  # why it was admitted although something was unsure, e.g. `list_stale`
+    note: str = ""  # what was unsure or wrong, in words with spaces between, e.g. `list_stale`
+    way: Way = Way.IN  # how the passage is counted
 
 
 @dataclass(frozen=True, slots=True)

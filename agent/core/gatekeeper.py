@@ -2,11 +2,9 @@
 
 It has no hands and no clock. `see` takes a sighting, `hear` a notice, `tick`
 the passing of time; each answers with actions, in the order in which they
-are to be performed. Its memory is bounded, but for one entry in `uses` for each
-pass that was ever admitted.
+are to be performed. All that it remembers is bounded.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
@@ -14,11 +12,12 @@ from agent.core.actions import Action, Actions, HoldUnlocked, Lock, Record, Show
 from agent.core.allowlist import Allowlist, Freshness
 from agent.core.answers import ALARM, DOOR_HELD, FREE, REFUSALS, WELCOME
 from agent.core.curb import Curb
-from agent.core.decision import Admit, Reason, Refuse
+from agent.core.decision import Admit, Decision, Reason, Refuse
 from agent.core.door import Door, LockOrder, Signal, Timing
 from agent.core.events import Event, Fact, Kind
-from agent.core.judge import Post, judge
-from agent.core.memory import Use
+from agent.core.introductions import Introductions
+from agent.core.judge import Post, judge, vouch
+from agent.core.memory import UNUSED, Memory
 from agent.core.moments import Moment
 from agent.core.notices import (
     CameraChanged,
@@ -30,7 +29,7 @@ from agent.core.notices import (
     Wire,
     WireChanged,
 )
-from agent.core.passes import Malformed, parse
+from agent.core.passes import HolderCertificate, Malformed, Pass, parse
 from agent.core.presence import Presence
 from agent.core.sighting import Sighting
 
@@ -54,16 +53,17 @@ class Gatekeeper:
     Args:
         post: where it stands.
         allowlist: the list in use; None until the first has been verified.
-        uses: what each pass has used here before, from the journal.
+        memory: what each pass has used here before, from the journal.
         door: the leaf and its lock.
     """
 
     post: Post
     allowlist: Allowlist | None = None
-    uses: dict[bytes, Use] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
     door: Door = field(default_factory=Door)
     locked_down: bool = False
     _present: Presence = field(default_factory=Presence)
+    _introductions: Introductions = field(default_factory=Introductions)
     _curb: Curb = field(default_factory=Curb)
     _freshness: Freshness = Freshness.FRESH
     _welcomed_at: float = float("-inf")
@@ -73,38 +73,63 @@ class Gatekeeper:
         cls,
         post: Post,
         allowlist: Allowlist | None = None,
-        uses: Mapping[bytes, Use] | None = None,
+        memory: Memory | None = None,
         timing: Timing | None = None,
     ) -> "Gatekeeper":
         """A gatekeeper at its post, the door shut."""
-        return cls(post, allowlist, dict(uses or {}), Door(timing or Timing()))
+        return cls(post, allowlist, Memory() if memory is None else memory, Door(timing or Timing()))
 
     # --- codes ---------------------------------------------------------------
 
     def see(self, sighting: Sighting, now: Moment) -> Actions:
         """Answer a code; one that is still being held up has had its answer."""
         if self._present.still_shows(sighting.text, now.mono):
+            self._introductions.still_shows(sighting.text, now.mono)
             return ()
         seen = parse(sighting.text)
-        decision = judge(seen, self.allowlist, self.post, self.uses, now)
+        if isinstance(seen, HolderCertificate):
+            return self._meet(seen, sighting, now)
+        decision = self._judge(seen, now)
         if isinstance(decision, Admit) and self.locked_down and self.post.direction != "out":
             decision = Refuse(Reason.LOCKED_DOWN, decision.pass_id)
-        if not isinstance(seen, Malformed):
-            doubt = (
-                decision.reason if isinstance(decision, Refuse) and decision.reason in _WORTHLESS else None
-            )
-            if self._present.still_holds((seen.pass_id, doubt), sighting.text, now.mono):
-                if doubt:
-                    self._curb.hold_back(now.mono)
-                return ()
+        if not isinstance(seen, Malformed) and self._was_answered(seen.pass_id, decision, sighting, now):
+            return ()
         return (
             self._admit(decision, sighting, now)
             if isinstance(decision, Admit)
             else self._refuse(decision, now)
         )
 
+    def _judge(self, seen: Pass | Malformed, now: Moment) -> Decision:
+        if isinstance(seen, Malformed):
+            return judge(seen, self.allowlist, self.post, UNUSED, now)
+        use = self.memory.of(seen.pass_id)
+        introduced = self._introductions.of(seen.pass_id, now.mono)
+        return judge(seen, self.allowlist, self.post, use, now, introduced)
+
+    def _meet(self, certificate: HolderCertificate, sighting: Sighting, now: Moment) -> Actions:
+        """Let a genuine certificate introduce its holder; that alone opens and answers nothing."""
+        refusal = vouch(certificate, self.allowlist, self.post)
+        if refusal is None:
+            self._introductions.introduce(sighting.text, certificate, now.mono)
+            # A code of theirs that was refused a moment ago may be tried again.
+            self._present.forget((certificate.pass_id, Reason.UNKNOWN_PASS))
+            return ()
+        if self._was_answered(certificate.pass_id, refusal, sighting, now):
+            return ()
+        return self._refuse(refusal, now)
+
+    def _was_answered(self, pass_id: bytes, decision: Decision, sighting: Sighting, now: Moment) -> bool:
+        """Whether the same answer was given to another code of this pass that is still held up."""
+        doubt = decision.reason if isinstance(decision, Refuse) and decision.reason in _WORTHLESS else None
+        if not self._present.still_holds((pass_id, doubt), sighting.text, now.mono):
+            return False
+        if doubt:
+            self._curb.hold_back(now.mono)
+        return True
+
     def _admit(self, admit: Admit, sighting: Sighting, now: Moment) -> Actions:
-        self.uses[admit.pass_id] = self.uses.get(admit.pass_id, Use()).once_more(admit.step)
+        self.memory.once_more(admit.pass_id, admit.step, admit.way, now.utc)
         self._welcomed_at = now.mono
         facts: dict[str, Fact] = {
             "pass": admit.pass_id.hex(),
@@ -114,6 +139,8 @@ class Gatekeeper:
             "list": self.allowlist.head.number if self.allowlist else 0,
             "effort": round(sighting.effort, 2),
         }
+        if self.post.direction == "both":
+            facts["way"] = admit.way
         if admit.step is not None:
             facts["step"] = admit.step
         if admit.note:
@@ -122,7 +149,13 @@ class Gatekeeper:
             Record(Event(Kind.ADMITTED, now, facts)),
             *self._tell_door(Signal.GRANTED, now),
             Show(WELCOME),
+            *self._tell_passback(admit, now),
         )
+
+    def _tell_passback(self, admit: Admit, now: Moment) -> Actions:
+        if self.post.direction != "in" or Reason.PASSED_BACK not in admit.note.split():
+            return ()
+        return (Record(Event(Kind.PASSED_BACK, now, {"pass": admit.pass_id.hex(), "kind": admit.kind})),)
 
     def _refuse(self, refuse: Refuse, now: Moment) -> Actions:
         actions: list[Action] = []

@@ -9,13 +9,19 @@ answers Malformed for whatever it does not know; it never raises.
     static, 80 bytes      type and uses 1 (0x1u, u = 0 unlimited) · issuer key id 1 · pass id 8 ·
                           zone set 1 · not before 3 (minutes since 2025-01-01) ·
                           duration 2 (tens of minutes) · the issuer's signature 64
+    certificate, 112      type and kind 1 (0x3k Ed25519, 0x4k P-256 with y even, 0x5k with y odd) ·
+                          then as static up to the duration · holder's key 32 · the issuer's signature 64
+
+A certificate opens nothing. It introduces a holder whom a gate's list does
+not know yet: their phone shows it in turn with rotating codes.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, TypeAlias
 
 from agent.core import base45
-from agent.core.keys import SIGNATURE_BYTES, Alg, PublicKey, sig_structure, verify
+from agent.core.keys import KEY_BYTES, SIGNATURE_BYTES, Alg, PublicKey, sig_structure, verify
 
 PREFIX: Final = "M1"
 STEP_S: Final = 15
@@ -25,8 +31,25 @@ EPOCH_2025: Final = 1735689600  # 2025-01-01T00:00:00Z
 
 _ROTATING_TYPE: Final = {0x21: Alg.ED25519, 0x22: Alg.P256}
 _ROTATING_BODY: Final = 1 + PASS_ID_BYTES + 4
+_STATIC_TYPE: Final = 0x1
 _STATIC_BODY: Final = 1 + 1 + PASS_ID_BYTES + 1 + 3 + 2
-_LONGEST_TEXT: Final = len(PREFIX) + len(base45.encode(bytes(_STATIC_BODY + SIGNATURE_BYTES)))
+_CERTIFICATE_TYPE: Final = {0x3: (Alg.ED25519, False), 0x4: (Alg.P256, False), 0x5: (Alg.P256, True)}
+_CERTIFICATE_BODY: Final = _STATIC_BODY + KEY_BYTES
+_LONGEST_TEXT: Final = len(PREFIX) + len(base45.encode(bytes(_CERTIFICATE_BODY + SIGNATURE_BYTES)))
+
+
+class PassKind(StrEnum):
+    """Whom a pass is for; the order is the wire form, so append only."""
+
+    RESIDENT = "resident"
+    VISITOR = "visitor"
+    STAFF = "staff"
+    COURIER = "courier"
+    CONTRACTOR = "contractor"
+
+
+KINDS: Final = tuple(PassKind)
+"""Kinds by their number on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +95,31 @@ class StaticPass:
 
 
 @dataclass(frozen=True, slots=True)
+class HolderCertificate:
+    """The issuer's word for a holder's key; its holder's phone shows it beside rotating codes.
+
+    Args:
+        kind: whom the pass is for; a list would say so, but has not come yet.
+        holder: the key that signs the rotating codes of this pass.
+        key_id, zones, not_before_utc, not_after_utc: as in a static pass.
+    """
+
+    pass_id: bytes
+    kind: PassKind
+    holder: PublicKey
+    key_id: int
+    zones: int
+    not_before_utc: int
+    not_after_utc: int
+    body: bytes
+    signature: bytes
+
+    def holds(self, key: PublicKey, site: str) -> bool:
+        """Whether the issuer with this key made it for this site."""
+        return verify(key, self.signature, sig_structure(key.alg, context(site), self.body))
+
+
+@dataclass(frozen=True, slots=True)
 class Malformed:
     """A text that is no pass, and what gave it away."""
 
@@ -79,6 +127,7 @@ class Malformed:
 
 
 Pass: TypeAlias = RotatingPass | StaticPass
+"""What may open a gate."""
 
 
 def context(site: str) -> str:
@@ -91,7 +140,7 @@ def step_at(utc: float) -> int:
     return int(utc // STEP_S)
 
 
-def parse(text: str) -> Pass | Malformed:
+def parse(text: str) -> Pass | HolderCertificate | Malformed:
     """Read a code's text.
 
     Args:
@@ -107,28 +156,27 @@ def parse(text: str) -> Pass | Malformed:
     return _parse_bytes(raw)
 
 
-def _parse_bytes(raw: bytes) -> Pass | Malformed:
-    if len(raw) == _ROTATING_BODY + SIGNATURE_BYTES and raw[0] in _ROTATING_TYPE:
-        return RotatingPass(
-            pass_id=raw[1:9],
-            alg=_ROTATING_TYPE[raw[0]],
-            step=int.from_bytes(raw[9:13]),
-            body=raw[:_ROTATING_BODY],
-            signature=raw[_ROTATING_BODY:],
-        )
-    if len(raw) == _STATIC_BODY + SIGNATURE_BYTES and raw[0] >> 4 == 1:
-        not_before = EPOCH_2025 + 60 * int.from_bytes(raw[11:14])
-        return StaticPass(
-            pass_id=raw[2:10],
-            uses=raw[0] & 0xF,
-            key_id=raw[1],
-            zones=raw[10],
-            not_before_utc=not_before,
-            not_after_utc=not_before + 600 * int.from_bytes(raw[14:16]),
-            body=raw[:_STATIC_BODY],
-            signature=raw[_STATIC_BODY:],
+def _parse_bytes(raw: bytes) -> Pass | HolderCertificate | Malformed:
+    body, signature = raw[:-SIGNATURE_BYTES], raw[-SIGNATURE_BYTES:]
+    if len(body) == _ROTATING_BODY and raw[0] in _ROTATING_TYPE:
+        return RotatingPass(raw[1:9], _ROTATING_TYPE[raw[0]], int.from_bytes(raw[9:13]), body, signature)
+    form, low = divmod(raw[0], 16) if raw else (0, 0)
+    if len(body) == _STATIC_BODY and form == _STATIC_TYPE:
+        begins, ends = _times(raw)
+        return StaticPass(raw[2:10], low, raw[1], raw[10], begins, ends, body, signature)
+    if len(body) == _CERTIFICATE_BODY and form in _CERTIFICATE_TYPE and low < len(KINDS):
+        begins, ends = _times(raw)
+        alg, odd = _CERTIFICATE_TYPE[form]
+        holder = PublicKey(alg, raw[_STATIC_BODY:_CERTIFICATE_BODY], odd)
+        return HolderCertificate(
+            raw[2:10], KINDS[low], holder, raw[1], raw[10], begins, ends, body, signature
         )
     return Malformed(f"no pass has {len(raw)} bytes with type {raw[:1].hex() or 'none'}")
+
+
+def _times(raw: bytes) -> tuple[int, int]:
+    begins = EPOCH_2025 + 60 * int.from_bytes(raw[11:14])
+    return begins, begins + 600 * int.from_bytes(raw[14:16])
 
 
 def rotating_body(alg: Alg, pass_id: bytes, step: int) -> bytes:
@@ -149,10 +197,38 @@ def static_body(  # noqa: PLR0913  a field each
     Raises:
         ValueError: a field its place cannot hold, or a validity of more than 366 days.
     """
-    minutes = (not_before_utc - EPOCH_2025) // 60
-    tens = min(-(-(not_after_utc - EPOCH_2025 - 60 * minutes) // 600), LONGEST_S // 600)
     if not 0 <= uses <= 15:
         raise ValueError(f"found {uses} uses, wanted 0 (unlimited) to 15")
+    return _terms(_STATIC_TYPE << 4 | uses, key_id, pass_id, zones, not_before_utc, not_after_utc)
+
+
+def certificate_body(  # noqa: PLR0913  a field each
+    *,
+    pass_id: bytes,
+    kind: PassKind,
+    holder: PublicKey,
+    key_id: int,
+    zones: int,
+    not_before_utc: int,
+    not_after_utc: int,
+) -> bytes:
+    """What an issuer signs to introduce a holder; times as in static_body.
+
+    Raises:
+        ValueError: a field its place cannot hold, or a validity of more than 366 days.
+    """
+    if len(holder.raw) != KEY_BYTES:
+        raise ValueError(f"found a holder's key of {len(holder.raw)} bytes, wanted {KEY_BYTES}")
+    form = {key: form for form, key in _CERTIFICATE_TYPE.items()}[holder.alg, holder.odd]
+    first = form << 4 | KINDS.index(kind)
+    return _terms(first, key_id, pass_id, zones, not_before_utc, not_after_utc) + holder.raw
+
+
+def _terms(  # noqa: PLR0913, PLR0917  a field each
+    first: int, key_id: int, pass_id: bytes, zones: int, not_before_utc: int, not_after_utc: int
+) -> bytes:
+    minutes = (not_before_utc - EPOCH_2025) // 60
+    tens = min(-(-(not_after_utc - EPOCH_2025 - 60 * minutes) // 600), LONGEST_S // 600)
     if not 0 <= minutes < 1 << 24:
         raise ValueError("a pass can begin from 2025-01-01 to 2056-11-24")
     if not_after_utc <= not_before_utc:
@@ -162,7 +238,7 @@ def static_body(  # noqa: PLR0913  a field each
         raise ValueError(f"found a validity of {days:.2f} days, wanted at most 366 (one year)")
     return b"".join(
         (
-            bytes((0x10 | uses, key_id)),
+            bytes((first, key_id)),
             _checked_id(pass_id),
             bytes((zones,)),
             minutes.to_bytes(3),

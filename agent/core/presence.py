@@ -43,6 +43,11 @@ class Presence:
         self._note(text, mono, bearer)
         return was_there
 
+    def forget(self, bearer: Bearer) -> None:
+        """Let the codes of a bearer be new tries: something has changed for them."""
+        for text in [text for text, (_, other) in self._codes.items() if other == bearer]:
+            del self._codes[text]
+
     def _note(self, text: str, mono: float, bearer: Bearer | None) -> None:
         self._codes.pop(text, None)
         if len(self._codes) >= MOST_CODES:

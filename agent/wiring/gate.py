@@ -18,6 +18,7 @@ from agent.core.door import Timing
 from agent.core.events import Event, Kind
 from agent.core.gatekeeper import Gatekeeper
 from agent.core.judge import Post
+from agent.core.memory import Memory
 from agent.core.notices import ListSwitched, Notice
 from agent.device_key import load_signer
 from agent.kiosk import Kiosk
@@ -92,7 +93,7 @@ def gate_process(
         allowlist = follower.first()
         timing = Timing(config.door.open_s, config.door.held_after_s)
         post = Post(config.site, config.gate, config.zone, config.direction)
-        gatekeeper = Gatekeeper.at(post, uses=uses, timing=timing)
+        gatekeeper = Gatekeeper.at(post, memory=Memory(uses), timing=timing)
 
         camera = camera or open_camera(config.camera)
         stack.callback(camera.close)

@@ -24,6 +24,7 @@ from agent.core.events import Event
 from agent.core.gatekeeper import Gatekeeper
 from agent.core.judge import Post
 from agent.core.keys import Alg, PublicKey
+from agent.core.memory import Memory
 from agent.core.moments import Moment, Trust
 from agent.core.sighting import Sighting
 
@@ -121,6 +122,26 @@ def static(name: str, issuer: PrivateKey = ISSUER, *, site: str = SITE, **terms)
     }
     body = passes.static_body(pass_id=id_of(name), **{**standing, **terms})
     return passes.compose(body, signature(issuer, passes.to_be_signed(public(issuer).alg, site, body)))
+
+
+def certificate(
+    name: str, holder: PrivateKey, issuer: PrivateKey = ISSUER, *, site: str = SITE, **terms
+) -> str:
+    """What the office gives to a holder's phone: everywhere, from yesterday for 30 days."""
+    standing = {
+        "kind": PassKind.RESIDENT,
+        "key_id": ISSUER_KEY_ID,
+        "zones": 0b111,
+        "not_before_utc": NOON - DAY,
+        "not_after_utc": NOON + 29 * DAY,
+    }
+    body = passes.certificate_body(pass_id=id_of(name), holder=public(holder), **{**standing, **terms})
+    return passes.compose(body, signature(issuer, passes.to_be_signed(public(issuer).alg, site, body)))
+
+
+def remembering(**uses) -> Memory:
+    """What a gate remembers of some people's passes, by name."""
+    return Memory({id_of(name): use for name, use in uses.items()})
 
 
 def sight(text: str) -> Sighting:

@@ -11,7 +11,7 @@ from agent.core.decision import Reason
 from agent.core.door import State, Timing
 from agent.core.events import Kind
 from agent.core.gatekeeper import Gatekeeper
-from agent.core.memory import Use
+from agent.core.memory import Use, Way
 from agent.core.moments import Trust
 from agent.core.notices import (
     CameraChanged,
@@ -155,16 +155,15 @@ def test_a_ticket_for_one_is_used_up_at_the_second_try_and_after_a_restart():
         ADMITTED,
         "pass.refused used_up",
     ]
-    rebooted = Gatekeeper.at(NORTH, listed(*PEOPLE), gate.uses)
+    rebooted = Gatekeeper.at(NORTH, listed(*PEOPLE), gate.memory)
     assert told(rebooted.see(ticket, at(9.0))) == ["pass.refused used_up"]
 
 
 def test_a_gate_that_restarts_remembers_the_steps_that_opened():
     gate, code = keeper(*PEOPLE), sight(rotating("alice", ALICE))
     gate.see(code, at())
-    rebooted = Gatekeeper.at(NORTH, listed(*PEOPLE), gate.uses)
+    rebooted = Gatekeeper.at(NORTH, listed(*PEOPLE), gate.memory)
     assert told(rebooted.see(code, at(1.0))) == ["pass.refused replayed"]
-    assert rebooted.uses is not gate.uses
 
 
 def test_showing_the_card_does_not_make_a_photograph_of_the_phone_good_again():
@@ -179,7 +178,7 @@ def test_on_the_way_out_an_older_code_does_not_turn_the_newest_back():
     gate.see(sight(rotating("alice", ALICE)), at(0.0))
     out = gate.see(sight(rotating("alice", ALICE, later=-1)), at(4.0))
     assert records(out)[0].facts["note"] == "replayed"
-    assert gate.uses[id_of("alice")] == Use(2, NOON // 15)
+    assert gate.memory.of(id_of("alice")) == Use(0, NOON // 15, Way.OUT, NOON + 4.0)
 
 
 # --- several codes, and people who mean harm ---------------------------------------
@@ -295,7 +294,7 @@ def test_a_flood_does_not_make_a_held_card_open_again():
     for n in range(100):
         gate.see(sight(f"poster {n}"), at(n / 100))
     assert gate.see(card, at(1.0)) == ()
-    assert gate.uses[id_of("visitor")] == Use(1)
+    assert gate.memory.of(id_of("visitor")).count == 1
 
 
 # --- lockdown -------------------------------------------------------------------------

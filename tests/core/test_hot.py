@@ -11,6 +11,7 @@ from agent.core.allowlist import ListFault, Status
 from agent.core.decision import Admit, Reason
 from agent.core.hot import MAX_DENIED, Denials
 from agent.core.judge import judge
+from agent.core.memory import UNUSED
 from agent.core.passes import parse
 from tests.core.builders import ALICE, BOB, NORTH, at, grant, id_of, listed, rotating, static
 
@@ -18,7 +19,7 @@ DENYING = st.sampled_from([Status.SUSPENDED, Status.REVOKED])
 
 
 def told(text, allowlist):
-    decision = judge(parse(text), allowlist, NORTH, {}, at())
+    decision = judge(parse(text), allowlist, NORTH, UNUSED, at())
     return "admitted" if isinstance(decision, Admit) else decision.reason
 
 

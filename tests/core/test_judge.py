@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core import passes
-from agent.core.allowlist import Allowlist, PassKind, Status, Window, shard_number
+from agent.core.allowlist import Allowlist, PassKind, Status, shard_number
 from agent.core.decision import Admit, Reason, Refuse
 from agent.core.judge import Post, judge
 from agent.core.keys import Alg
-from agent.core.memory import Use
+from agent.core.memory import UNUSED, Use, Way
 from agent.core.moments import Trust
 from agent.core.passes import Malformed, parse
+from agent.core.schedule import ALWAYS, HOLIDAY, Window, day_number
 from tests.core.builders import (
     ALICE,
     BOB,
@@ -43,9 +44,7 @@ NEIGHBOUR = ed25519("the office of plum-court")
 
 def decide(text, allowlist=LIST, *, post=NORTH, used=None, now=None):
     """The judge's answer to a code; used is what that pass has used before."""
-    seen = parse(text)
-    uses = {seen.pass_id: used} if used else {}
-    return judge(seen, allowlist, post, uses, now or at())
+    return judge(parse(text), allowlist, post, used or UNUSED, now or at())
 
 
 def reason(*args, **kwargs) -> Reason | None:
@@ -78,8 +77,8 @@ def test_a_card_signed_with_the_other_algorithm_is_as_good():
 
 def test_a_menu_in_a_window_is_malformed():
     menu = Malformed("not a code of this system")
-    assert judge(menu, LIST, NORTH, {}, at()) == Refuse(Reason.MALFORMED, detail=menu.detail)
-    assert judge(menu, None, NORTH, {}, at()).reason is Reason.MALFORMED
+    assert judge(menu, LIST, NORTH, UNUSED, at()) == Refuse(Reason.MALFORMED, detail=menu.detail)
+    assert judge(menu, None, NORTH, UNUSED, at()).reason is Reason.MALFORMED
 
 
 def test_a_card_signed_by_a_stranger_is_forged():
@@ -261,8 +260,8 @@ def test_the_mirrored_signature_of_a_used_code_is_replayed_all_the_same():
     twin = type(code)(
         code.pass_id, code.alg, code.step, code.body, code.signature[:32] + (order - s).to_bytes(32)
     )
-    assert isinstance(judge(twin, LIST, NORTH, {}, at()), Admit)
-    assert judge(twin, LIST, NORTH, {code.pass_id: Use(1, STEP)}, at()).reason is Reason.REPLAYED
+    assert isinstance(judge(twin, LIST, NORTH, UNUSED, at()), Admit)
+    assert judge(twin, LIST, NORTH, Use(1, STEP), at()).reason is Reason.REPLAYED
 
 
 @pytest.mark.parametrize("later", [-1, 0, 1])
@@ -446,6 +445,32 @@ def test_hours_are_the_sites_own():
     assert not open_at(newfoundland, MONDAY + 2 * HOUR)  # still Sunday there
 
 
+def test_a_pass_without_a_schedule_of_its_own_follows_its_kinds():
+    weekend = {4: (Window(frozenset({6, 7}), 0, 1440),), 3: WORK}
+    site = listed(
+        grant("visitor"),
+        grant("alice", ALICE),
+        grant("bob", BOB, kind=PassKind.VISITOR, schedule=3),
+        grant("freer", schedule=ALWAYS),
+        schedules=weekend,
+        kind_schedules={PassKind.VISITOR: 4},
+    )
+    assert decide(static("visitor"), site).detail == "schedule of visitor"
+    assert reason(static("visitor"), site) is Reason.OUTSIDE_SCHEDULE
+    assert reason(rotating("alice", ALICE), site) is None
+    assert reason(rotating("bob", BOB), site) is None
+    assert reason(static("freer"), site) is None
+
+
+def test_the_cleaner_stays_at_home_on_a_holiday():
+    day_off = listed(
+        grant("visitor", schedule=3), schedules={3: WORK}, holidays=frozenset({day_number("2026-03-02")})
+    )
+    assert reason(static("visitor"), day_off) is Reason.OUTSIDE_SCHEDULE
+    open_then = (*WORK, Window(frozenset({HOLIDAY}), 11 * 60, 13 * 60))
+    assert reason(static("visitor"), listed(grant("visitor", schedule=3), schedules={3: open_then})) is None
+
+
 def test_a_schedule_that_the_list_forgot_to_define_opens_never():
     site = listed(grant("visitor", schedule=9), schedules={3: WORK})
     assert reason(static("visitor"), site) is Reason.OUTSIDE_SCHEDULE
@@ -471,7 +496,6 @@ WRONG = {
     Reason.NOT_YET_VALID: ({"not_before_utc": NOON + 60}, {}),
     Reason.OUTSIDE_SCHEDULE: ({"schedule": 5}, {}),
     Reason.WRONG_ZONE: ({"zones": 0}, {}),
-    Reason.USED_UP: ({"uses": 1}, {"used": Use(1, STEP - 1)}),
     Reason.REPLAYED: ({}, {"used": Use(1, STEP)}),
     Reason.CLOCK_UNSURE: ({}, {"now": unsure()}),
     Reason.LIST_DEAD: ({}, {"now": at(utc=NOON + 14 * DAY)}),
@@ -488,7 +512,7 @@ def test_on_the_way_out_a_real_pass_is_let_through_and_the_event_says_what_was_w
     assert reason(code, site, **circumstances) is why
     assert reason(code, site, post=BOTH_WAYS, **circumstances) is why
     out = decide(code, site, post=WAY_OUT, **circumstances)
-    assert out == Admit(id_of("alice"), PassKind.RESIDENT, int(now.utc // 15), why)
+    assert out == Admit(id_of("alice"), PassKind.RESIDENT, int(now.utc // 15), why, Way.OUT)
 
 
 def test_on_the_way_out_what_is_not_real_stays_refused():
@@ -505,6 +529,8 @@ def test_every_reason_but_lockdown_which_is_the_gatekeepers_has_its_story_here()
         Reason.UNKNOWN_PASS,
         Reason.WRONG_SITE,
         Reason.LOCKED_DOWN,
+        Reason.USED_UP,  # only ways in are counted
+        Reason.PASSED_BACK,
     }
     assert set(WRONG) | elsewhere == set(Reason)
 
@@ -517,5 +543,5 @@ def test_the_judge_has_an_answer_to_everything(text, data):
     post = data.draw(st.sampled_from([NORTH, BOTH_WAYS, WAY_OUT]))
     trust = data.draw(st.sampled_from(Trust))
     utc = data.draw(st.floats(-1e12, 1e12))
-    decision = judge(parse(text), LIST, post, {}, at(utc=utc, trust=trust))
+    decision = judge(parse(text), LIST, post, UNUSED, at(utc=utc, trust=trust))
     assert isinstance(decision, Refuse)

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from agent.core.keys import Alg, PublicKey, sig_structure, verify
 from agent.core.passes import context, parse
-from tests.core.builders import ALICE, BOB, ISSUER, SITE, p256, public, rotating, signature, static
+from tests.core.builders import (
+    ALICE,
+    BOB,
+    ISSUER,
+    SITE,
+    certificate,
+    p256,
+    public,
+    rotating,
+    signature,
+    static,
+)
 
 with warnings.catch_warnings():
     # pycose 1.1 still names types that newer versions of its own requirements have moved.
@@ -60,6 +71,17 @@ def test_an_outside_cose_library_verifies_a_printed_card(signer):
     message = as_cose(code.body, code.signature, public(signer).alg, context(SITE).encode())
     message.key = cose_key(public(signer))
     assert message.verify_signature()
+
+
+@BOTH
+@pytest.mark.parametrize("holder", [ALICE, BOB], ids=["for ed25519", "for p256"])
+def test_an_outside_cose_library_verifies_a_certificate(signer, holder):
+    code = parse(certificate("someone", holder, signer))
+    message = as_cose(code.body, code.signature, public(signer).alg, context(SITE).encode())
+    message.key = cose_key(public(signer))
+    assert message.verify_signature()
+    message.external_aad = context("another-court").encode()
+    assert not message.verify_signature()
 
 
 @given(st.sampled_from(Alg), st.text(max_size=300), st.binary(max_size=70_000))

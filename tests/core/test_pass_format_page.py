@@ -11,8 +11,9 @@ from tests.core.builders import ALICE, MALLORY, public, rotating, static
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "pass-format.md").read_text()
-ROTATING, STATIC = (
-    json.loads((ROOT / "tests" / "vectors" / f"{kind}.json").read_text()) for kind in ("rotating", "static")
+ROTATING, STATIC, CERTIFICATE = (
+    json.loads((ROOT / "tests" / "vectors" / f"{kind}.json").read_text())
+    for kind in ("rotating", "static", "certificate")
 )
 
 
@@ -26,7 +27,7 @@ def is_real():
     return module["is_real"]
 
 
-@pytest.mark.parametrize("vector", ROTATING + STATIC, ids=lambda vector: vector["name"])
+@pytest.mark.parametrize("vector", ROTATING + STATIC + CERTIFICATE, ids=lambda vector: vector["name"])
 def test_the_pages_verifier_agrees_with_the_published_vectors(is_real, vector):
     assert is_real(vector["code"], vector["public_key"], vector["site"])
     assert not is_real(vector["code"], vector["public_key"], "somewhere-else")
@@ -50,6 +51,7 @@ def test_the_worked_example_is_the_first_vector():
         assert re.sub(r"\s", "", ROTATING[0][field]) in plain
     assert ROTATING[0]["code"] in PAGE
     assert STATIC[0]["body"] in PAGE
+    assert f"`{CERTIFICATE[0]['body'][:4]}`" in PAGE
 
 
 def test_every_reason_has_its_place_in_the_order():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent.core import base45, passes
 from agent.core.keys import Alg, PublicKey
-from agent.core.passes import Malformed, RotatingPass, StaticPass, parse
+from agent.core.passes import HolderCertificate, Malformed, PassKind, RotatingPass, StaticPass, parse
 from tests.core.builders import (
     ALICE,
     BOB,
@@ -19,6 +19,7 @@ from tests.core.builders import (
     ISSUER_KEY_ID,
     NOON,
     SITE,
+    certificate,
     id_of,
     p256,
     public,
@@ -30,6 +31,7 @@ from tests.vectors.make import all_vectors
 VECTORS = Path(__file__).parents[1] / "vectors"
 ROTATING = json.loads((VECTORS / "rotating.json").read_text())
 STATIC = json.loads((VECTORS / "static.json").read_text())
+CERTIFICATE = json.loads((VECTORS / "certificate.json").read_text())
 NAMED = {"ids": lambda vector: vector["name"]}
 
 
@@ -37,10 +39,10 @@ NAMED = {"ids": lambda vector: vector["name"]}
 
 
 def test_the_published_vectors_are_what_this_code_makes():
-    assert all_vectors() == {"rotating": ROTATING, "static": STATIC}
+    assert all_vectors() == {"rotating": ROTATING, "static": STATIC, "certificate": CERTIFICATE}
 
 
-@pytest.mark.parametrize("vector", ROTATING + STATIC, **NAMED)
+@pytest.mark.parametrize("vector", ROTATING + STATIC + CERTIFICATE, **NAMED)
 def test_a_published_code_is_prefix_body_and_signature(vector):
     raw = bytes.fromhex(vector["body"] + vector["signature"])
     assert vector["code"] == "M1" + base45.encode(raw)
@@ -48,7 +50,7 @@ def test_a_published_code_is_prefix_body_and_signature(vector):
     assert (code.body.hex(), code.signature.hex()) == (vector["body"], vector["signature"])
 
 
-@pytest.mark.parametrize("vector", ROTATING + STATIC, **NAMED)
+@pytest.mark.parametrize("vector", ROTATING + STATIC + CERTIFICATE, **NAMED)
 def test_a_published_code_holds_for_its_key_at_its_site_only(vector):
     code, key = parse(vector["code"]), PublicKey.parse(vector["public_key"])
     assert passes.to_be_signed(key.alg, vector["site"], code.body).hex() == vector["to_be_signed"]
@@ -85,6 +87,30 @@ def test_a_card_reads_as_the_page_says(vector):
     assert code.not_after_utc == fields["not_after_utc"]
 
 
+@pytest.mark.parametrize("vector", CERTIFICATE, **NAMED)
+def test_a_certificate_reads_as_the_page_says(vector):
+    code, fields = parse(vector["code"]), vector["fields"]
+    assert isinstance(code, HolderCertificate)
+    raw = bytes.fromhex(vector["body"])
+    assert len(raw) + 64 == 112
+    assert {3: "ed25519:", 4: "p256:", 5: "p256:odd:"}[raw[0] >> 4] + raw[16:48].hex() == fields["holder"]
+    assert str(code.holder) == fields["holder"]
+    assert list(PassKind)[raw[0] & 15] == code.kind == fields["kind"]
+    assert raw[1] == code.key_id == fields["key_id"]
+    assert raw[2:10].hex() == code.pass_id.hex() == fields["pass_id"]
+    assert raw[10] == code.zones == fields["zones"]
+    assert passes.EPOCH_2025 + 60 * int.from_bytes(raw[11:14]) == code.not_before_utc
+    assert code.not_before_utc == fields["not_before_utc"]
+    assert code.not_before_utc + 600 * int.from_bytes(raw[14:16]) == code.not_after_utc
+    assert code.not_after_utc == fields["not_after_utc"]
+
+
+@pytest.mark.parametrize("vector", CERTIFICATE, **NAMED)
+def test_a_certificate_fits_version_6_l_and_7_m(vector):
+    assert set(vector["code"]) <= set(base45.ALPHABET)
+    assert len(vector["code"]) == 170  # 6-L holds 195 alphanumeric characters, 7-M 178
+
+
 @pytest.mark.parametrize("vector", ROTATING + STATIC, **NAMED)
 def test_a_code_fits_the_small_square_that_it_is_printed_in(vector):
     assert set(vector["code"]) <= set(base45.ALPHABET)
@@ -96,13 +122,17 @@ def test_a_code_fits_the_small_square_that_it_is_printed_in(vector):
 
 @given(st.text(max_size=300) | st.text(max_size=200).map("M1".__add__))
 def test_no_text_makes_the_parser_raise(text):
-    assert isinstance(parse(text), (RotatingPass, StaticPass, Malformed))
+    assert isinstance(parse(text), (RotatingPass, StaticPass, HolderCertificate, Malformed))
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_parser_raise(raw):
     parsed = parse("M1" + base45.encode(raw))
-    wanted = (len(raw) == 77 and raw[0] in {0x21, 0x22}) or (len(raw) == 80 and raw[0] >> 4 == 1)
+    wanted = (
+        (len(raw) == 77 and raw[0] in {0x21, 0x22})
+        or (len(raw) == 80 and raw[0] >> 4 == 1)
+        or (len(raw) == 112 and raw[0] >> 4 in {3, 4, 5} and raw[0] & 15 < 5)
+    )
     assert isinstance(parsed, Malformed) != wanted
 
 
@@ -138,7 +168,7 @@ def test_a_pass_too_short_or_too_long_is_malformed(text, cut):
     assert isinstance(parse("M1" + base45.encode(wrong)), Malformed)
 
 
-@pytest.mark.parametrize("kind", [0x00, 0x0F, 0x20, 0x23, 0x2F, 0x31, 0xFF])
+@pytest.mark.parametrize("kind", [0x00, 0x0F, 0x20, 0x23, 0x2F, 0x35, 0x3F, 0x5F, 0x60, 0xFF])
 @pytest.mark.parametrize("size", [77, 80, 112])
 def test_a_type_of_a_later_version_is_malformed_today(kind, size):
     assert isinstance(parse("M1" + base45.encode(bytes((kind,)) + bytes(size - 1))), Malformed)
@@ -156,6 +186,8 @@ GENUINE = {
     rotating("bob", BOB): public(BOB),
     static("visitor"): public(ISSUER),
     static("visitor", BOB): public(BOB),
+    certificate("alice", ALICE): public(ISSUER),
+    certificate("bob", BOB, BOB): public(BOB),
 }
 
 
@@ -227,19 +259,67 @@ def test_a_card_for_exactly_a_leap_year_can_be_issued_at_any_second():
     assert code.not_after_utc - code.not_before_utc == 366 * DAY
 
 
+IMPOSSIBLE = [
+    ({"not_after_utc": NOON - DAY}, "must end after it begins"),
+    ({"not_after_utc": NOON - DAY - 20, "not_before_utc": NOON - DAY + 20}, "must end after it begins"),
+    ({"not_after_utc": NOON + 365 * DAY + 1}, "366.00 days, wanted at most 366"),
+    ({"not_after_utc": NOON + 400 * DAY}, "401.00 days, wanted at most 366"),
+    ({"not_before_utc": passes.EPOCH_2025 - 1}, "from 2025-01-01"),
+    ({"not_before_utc": passes.EPOCH_2025 + 60 * 2**24, "not_after_utc": 1 << 40}, "to 2056-11-24"),
+    ({"zones": 256}, "range"),
+    ({"key_id": 256}, "range"),
+]
+
+
+@pytest.mark.parametrize(("terms", "said"), IMPOSSIBLE)
+def test_an_office_cannot_certify_what_the_form_cannot_hold(terms, said):
+    with pytest.raises(ValueError, match=said):
+        certificate("alice", ALICE, **terms)
+
+
+def test_a_certificate_holds_a_whole_key():
+    with pytest.raises(ValueError, match="key of 31 bytes, wanted 32"):
+        passes.certificate_body(
+            pass_id=bytes(8),
+            kind=PassKind.STAFF,
+            holder=PublicKey(Alg.P256, bytes(31)),
+            key_id=1,
+            zones=1,
+            not_before_utc=NOON,
+            not_after_utc=NOON + DAY,
+        )
+
+
+@given(
+    kind=st.sampled_from(PassKind),
+    alg=st.sampled_from([(Alg.ED25519, False), (Alg.P256, False), (Alg.P256, True)]),
+    raw=st.binary(min_size=32, max_size=32),
+    key_id=st.integers(0, 255),
+    zones=st.integers(0, 255),
+    minutes=st.integers(0, 2**24 - 1),
+    tens=st.integers(1, passes.LONGEST_S // 600),
+)
+def test_what_an_office_certifies_the_gate_reads(**drawn):
+    begins = passes.EPOCH_2025 + 60 * drawn["minutes"]
+    terms = {
+        "pass_id": id_of("alice"),
+        "kind": drawn["kind"],
+        "holder": PublicKey(drawn["alg"][0], drawn["raw"], drawn["alg"][1]),
+        "key_id": drawn["key_id"],
+        "zones": drawn["zones"],
+        "not_before_utc": begins,
+        "not_after_utc": begins + 600 * drawn["tens"],
+    }
+    code = parse(passes.compose(passes.certificate_body(**terms), bytes(64)))
+    assert {name: getattr(code, name) for name in terms} == terms
+
+
 @pytest.mark.parametrize(
     ("terms", "said"),
     [
         ({"uses": 16}, "16 uses, wanted 0 .* to 15"),
         ({"uses": -1}, "-1 uses"),
-        ({"not_after_utc": NOON - DAY}, "must end after it begins"),
-        ({"not_after_utc": NOON - DAY - 20, "not_before_utc": NOON - DAY + 20}, "must end after it begins"),
-        ({"not_after_utc": NOON + 365 * DAY + 1}, "366.00 days, wanted at most 366"),
-        ({"not_after_utc": NOON + 400 * DAY}, "401.00 days, wanted at most 366"),
-        ({"not_before_utc": passes.EPOCH_2025 - 1}, "from 2025-01-01"),
-        ({"not_before_utc": passes.EPOCH_2025 + 60 * 2**24, "not_after_utc": 1 << 40}, "to 2056-11-24"),
-        ({"zones": 256}, "range"),
-        ({"key_id": 256}, "range"),
+        *IMPOSSIBLE,
     ],
 )
 def test_an_office_cannot_issue_what_the_form_cannot_hold(terms, said):

@@ -78,3 +78,13 @@ def test_no_story_makes_it_remember_more_than_it_may(story):
         else:
             presence.still_holds((pass_id, None), text, number / 100)
         assert len(presence._codes) <= MOST_CODES
+
+
+def test_whose_standing_has_changed_is_a_new_try_and_nobody_else():
+    there = Presence()
+    for text, bearer in (("a", (b"alice", Reason.UNKNOWN_PASS)), ("b", (b"bob", Reason.UNKNOWN_PASS))):
+        there.still_shows(text, 0.0)
+        there.still_holds(bearer, text, 0.0)
+    there.forget((b"alice", Reason.UNKNOWN_PASS))
+    assert not there.still_shows("a", 0.1)
+    assert there.still_shows("b", 0.1)

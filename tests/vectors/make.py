@@ -56,6 +56,12 @@ def static(name: str, key: PrivateKey, site: str = SITE, **terms: int) -> dict:
     return vector(name, key, body, {"pass_id": id_of(name).hex(), **terms}, site)
 
 
+def certificate(name: str, holder: PrivateKey, key: PrivateKey, site: str = SITE, **terms) -> dict:
+    body = passes.certificate_body(pass_id=id_of(name), holder=public(holder), **terms)
+    fields = {"pass_id": id_of(name).hex(), "holder": str(public(holder)), **terms}
+    return vector(name, key, body, fields, site)
+
+
 def all_vectors() -> dict[str, list[dict]]:
     card = {
         "uses": 1,
@@ -65,6 +71,14 @@ def all_vectors() -> dict[str, list[dict]]:
         "not_after_utc": NOON + 86400,
     }
     year = {**card, "uses": 0, "zones": 1, "not_after_utc": NOON + passes.LONGEST_S}
+    moved_in = {
+        "kind": passes.PassKind.RESIDENT,
+        "key_id": 7,
+        "zones": 0b101,
+        "not_before_utc": NOON,
+        "not_after_utc": NOON + passes.LONGEST_S,
+    }
+    cleaner = {**moved_in, "kind": passes.PassKind.CONTRACTOR, "not_after_utc": NOON + 30 * 86400}
     return {
         "rotating": [
             rotating("a resident with an Ed25519 key", ed25519("alice"), NOON // 15),
@@ -78,6 +92,14 @@ def all_vectors() -> dict[str, list[dict]]:
             static("the same from a P-256 issuer", p256("issuer"), **card),
             static("a card for 366 days, without limit", ed25519("issuer"), **year),
             static("a visitor of another site", ed25519("issuer"), OTHER_SITE, **card),
+        ],
+        "certificate": [
+            certificate("a resident with an Ed25519 key", ed25519("alice"), ed25519("issuer"), **moved_in),
+            certificate("a resident with a P-256 key, y even", p256("bob"), ed25519("issuer"), **moved_in),
+            certificate("a contractor with a P-256 key, y odd", p256("erin"), p256("issuer"), **cleaner),
+            certificate(
+                "a resident of another site", ed25519("alice"), ed25519("issuer"), OTHER_SITE, **moved_in
+            ),
         ],
     }
 

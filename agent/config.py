@@ -35,8 +35,8 @@ Name = Annotated[str, AfterValidator(_named)]
 
 
 def _source(text: str) -> str:
-    if text and not text.startswith(("dir:", "http://", "https://")):
-        raise ValueError("dir:/path, http://… or https://…")
+    if text and text != "mqtt" and not text.startswith(("dir:", "http://", "https://")):
+        raise ValueError("mqtt, dir:/path, http://… or https://…")
     return text
 
 

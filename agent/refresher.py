@@ -1,12 +1,18 @@
-"""Keeps the stored list current: looks at the source, verifies, switches, looks again."""
+"""Keeps the stored list current: looks at the source, verifies, switches, looks again.
+
+What was refused is looked at ever more rarely: verifying it costs a card its
+writes, and a thief has patience.
+"""
 
 import contextlib
+import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Final
 
 import structlog
 
+from agent.brokers.backoff import Backoff
 from agent.core.allowlist import Head, ListFault
 from agent.core.keys import PublicKey
 from agent.core.notices import ListRefused
@@ -14,9 +20,12 @@ from agent.ports import Clock
 from agent.stores.anchor import Anchor
 from agent.stores.lists import ListStore
 from agent.stores.sources import Source
-from agent.stores.updates import Outcome, Renewed, Switched, Unchanged, update
+from agent.stores.updates import Missed, Outcome, Renewed, Switched, Unchanged, update
 
 log: Final = structlog.get_logger()
+
+_RAREST_S: Final = 300.0
+"""How long at most what was refused is left alone."""
 
 
 class Refresher:
@@ -38,12 +47,18 @@ class Refresher:
         return self._ack_keys
 
     def serve(self, stop: threading.Event, every_s: float) -> None:
-        """Refresh until stop is set."""
+        """Refresh until stop is set: every so often, and as soon as the source has something new."""
+        backoff = Backoff(2 * every_s, max(_RAREST_S, 2 * every_s))
         with contextlib.closing(self._open_store()) as store:
             self._take_keys(store)
             while True:
-                self.refresh(store)
-                if stop.wait(every_s):
+                outcome = self.refresh(store)
+                if isinstance(outcome, ListRefused) and not isinstance(outcome, Missed):
+                    stop.wait(backoff.wait_s())
+                else:
+                    backoff.calm()
+                    self._source.wait(stop, every_s)
+                if stop.is_set():
                     return
 
     def once(self) -> Outcome:
@@ -65,6 +80,9 @@ class Refresher:
             case Unchanged():
                 pass
         self._refused = outcome.why if isinstance(outcome, ListRefused) else ""
+        if not isinstance(outcome, Missed):
+            with contextlib.suppress(sqlite3.Error):  # a full disk: the gate will hear of it in its own way
+                store.note_refusal(self._refused)
         self._take_keys(store)
         return outcome
 

@@ -33,8 +33,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def acl(site: str, office: str = "office") -> str:
-    """Mosquitto's rules for one site: each gate, by its user name, has its own topics alone."""
+def acl(site: str, office: str = "office", publisher: str = "publisher") -> str:
+    """Mosquitto's rules for one site: each gate, by its user name, has its own topics alone, and reads the list."""
     gate = f"site/{site}/gate"
     return "\n".join(
         (
@@ -43,6 +43,10 @@ def acl(site: str, office: str = "office") -> str:
             f"topic read {gate}/+/status",
             f"topic write {gate}/+/ack",
             "",
+            f"user {publisher}",
+            f"topic readwrite site/{site}/list/#",
+            "",
+            f"pattern read site/{site}/list/#",
             f"pattern write {gate}/%u/log",
             f"pattern write {gate}/%u/status",
             f"pattern read {gate}/%u/ack",

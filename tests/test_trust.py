@@ -20,7 +20,7 @@ from tuf.api.metadata import Metadata, Root, TargetFile, Targets, Timestamp
 from agent.core.allowlist import Allowlist, Freshness, ListFault, Status
 from agent.core.notices import ListRefused
 from agent.stores.lists import ListReader, ListStore, open_store
-from agent.stores.sources import DirectorySource, SourceFault
+from agent.stores.sources import DirectorySource, Source, SourceFault
 from agent.stores.updates import Renewed, Switched, Unchanged, update
 from firmware_tools import ceremony
 from firmware_tools.key_files import OfficePublic
@@ -70,7 +70,7 @@ def settled(run_in, tmp_path):
     return TrustedSite.standing(shutil.copytree(run_in, tmp_path / "site", symlinks=True))
 
 
-class Counting:
+class Counting(Source):
     """A source that remembers what it was asked for."""
 
     def __init__(self, source):
@@ -81,7 +81,7 @@ class Counting:
         return self.source.fetch(path, max_bytes)
 
 
-class Serving:
+class Serving(Source):
     """A source where some files are replaced."""
 
     def __init__(self, source, **replaced):

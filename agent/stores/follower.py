@@ -42,6 +42,7 @@ class ListFollower:
         self._thread = threading.Thread(target=self._follow, name="list-follower", daemon=True)
         self._refused = ""
         self._in_use: Allowlist | None = None
+        self._passed_on = ""
 
     def first(self) -> Allowlist | None:
         """Load what is stored now, in the caller's thread, and begin to follow.
@@ -82,13 +83,26 @@ class ListFollower:
         self._in_use = loaded
         return loaded
 
+    def _pass_on(self, why: str) -> bool:
+        """What sync refused is news for the journal, too: sync has none."""
+        if why == self._passed_on:
+            return False
+        self._passed_on = why
+        if why:
+            self._news.put(ListRefused(f"sync: {''.join(c if c.isprintable() else '?' for c in why)}"))
+        return bool(why)
+
     def _follow(self) -> None:
         watching = ListReader(self._file)
         waited_s = 0.0
+        silent_s = _TRY_AGAIN_S
         in_use = self._refused == ""
         while not self._stop.wait(LOOK_EVERY_S):
             generation = watching.generation()
             waited_s += LOOK_EVERY_S
+            silent_s += LOOK_EVERY_S
+            if silent_s >= _TRY_AGAIN_S and self._pass_on(watching.refusal()):
+                silent_s = 0.0
             if not generation or (generation == self._seen and (in_use or waited_s < _TRY_AGAIN_S)):
                 continue
             self._seen, waited_s = generation, 0.0

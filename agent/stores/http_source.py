@@ -9,12 +9,12 @@ from typing import Final
 
 import urllib3
 
-from agent.stores.sources import SAFE_PATH, SourceFault
+from agent.stores.sources import SAFE_PATH, Source, SourceFault, Unreachable
 
 _CHUNK_BYTES: Final = 64 * 1024
 
 
-class HttpSource:
+class HttpSource(Source):
     """Files below a URL. One connection is kept open between fetches.
 
     Args:
@@ -52,7 +52,7 @@ class HttpSource:
             finally:
                 response.close()
         except (urllib3.exceptions.HTTPError, OSError) as fault:
-            raise SourceFault(f"{self._url} can't be reached: {type(fault).__name__}") from fault
+            raise Unreachable(f"{self._url} can't be reached: {type(fault).__name__}") from fault
 
     def close(self) -> None:
         """Close the connection."""

@@ -20,12 +20,16 @@ from typing import Final, Self
 
 from sqlite_utils import Database, Migrations
 
+from agent.stores import read_only
+
 MODE: Final = 0o640
 """Of the database's files: the gate's user reads them through the group."""
 MAX_FILE_BYTES: Final = 128 * 1024
 """Of one metadata file or head; the largest list's head has about 5 kB."""
 MAX_PART_BYTES: Final = 256 * 1024
 _MAX_FILES: Final = 80
+MAX_WHY: Final = 500
+"""Characters of the sentence that says why sync refused what it was offered."""
 _BUSY_S: Final = 5.0
 _READER_BUSY_S: Final = 0.5
 """The gate reads between two frames; a reader is kept waiting only while sync opens or closes."""
@@ -43,6 +47,11 @@ def lists(db: Database) -> None:
         "CREATE TABLE current (one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL,"
         " number INTEGER NOT NULL, head BLOB NOT NULL, expires_utc REAL NOT NULL, anchor TEXT NOT NULL)"
     )
+
+
+@_MIGRATIONS()
+def refusals(db: Database) -> None:
+    db.execute("CREATE TABLE refused (one INTEGER PRIMARY KEY CHECK (one = 1), why TEXT NOT NULL)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,13 @@ class View:
             )
         )
 
+    def refusal(self) -> str:
+        """Why sync refused what it was last offered; empty if it did not."""
+        row = self._connection.execute(
+            "SELECT why FROM refused WHERE typeof(why) = 'text' AND length(why) <= ?", (MAX_WHY,)
+        ).fetchone()
+        return row[0] if row else ""
+
     def part(self, digest: bytes) -> bytes | None:
         """A part as stored; whoever needs to believe it hashes it."""
         return _part(self._connection, digest)
@@ -103,6 +119,7 @@ class ListReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._still = False
         self._inode = 0
 
     def generation(self) -> int:
@@ -123,6 +140,14 @@ class ListReader:
             return 0
         return current.number if current else 0
 
+    def refusal(self) -> str:
+        """What sync says it refused, and why; empty if nothing. Not to be believed, only passed on."""
+        try:
+            return View(self._connected()).refusal()
+        except (sqlite3.Error, OSError):
+            self.close()
+            return ""
+
     def part(self, digest: bytes) -> bytes | None:
         """A part by its SHA-256, or None if it is missing or can't be read; not hashed here."""
         try:
@@ -142,7 +167,8 @@ class ListReader:
             sqlite3.Error, OSError: it can't be read.
         """
         self._path.stat()
-        with contextlib.closing(_read_only(self._path)) as connection:
+        opened, _ = _read_only(self._path)
+        with contextlib.closing(opened) as connection:
             connection.execute("BEGIN")
             yield View(connection)
 
@@ -153,9 +179,11 @@ class ListReader:
 
     def _connected(self) -> sqlite3.Connection:
         inode = self._path.stat().st_ino
-        if self._connection is None or inode != self._inode:  # a technician may have deleted it
+        stale = self._still and read_only.written_again(self._path)
+        if self._connection is None or stale or inode != self._inode:  # a technician may have deleted it
             self.close()
-            self._connection, self._inode = _read_only(self._path), inode
+            self._connection, self._still = _read_only(self._path)
+            self._inode = inode
         return self._connection
 
 
@@ -239,6 +267,16 @@ class ListStore:
                 "UPDATE current SET generation = generation + 1, expires_utc = ?", (expires_utc,)
             )
 
+    def note_refusal(self, why: str) -> None:
+        """Say for the gate's journal what was refused, "" for nothing; written only when it changes."""
+        why = why[:MAX_WHY]
+        if why == self._view.refusal():
+            return
+        with self._db.atomic():
+            self._db.execute("DELETE FROM refused")
+            if why:
+                self._db.execute("INSERT INTO refused VALUES (1, ?)", (why,))
+
     def drop_damaged(self) -> int:
         """Drop the parts whose bytes changed on the disk, so that the next update fetches them again.
 
@@ -311,25 +349,22 @@ def _sound(path: Path) -> ListStore:
     return store
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
+def _read_only(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """A connection, and whether it is a still one: see read_only."""
     # From any thread: SQLite itself serialises, and one caller at a time is the rule anyway.
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro",
-        uri=True,
-        timeout=_READER_BUSY_S,
-        check_same_thread=False,
-        isolation_level=None,
+    connection, still = read_only.connect(
+        path, timeout=_READER_BUSY_S, check_same_thread=False, isolation_level=None
     )
     # sync owns the schema too: a view in a table's place could run for ever.
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.set_authorizer(_plain_reads)
-    return connection
+    return connection, still
 
 
 def _plain_reads(
     action: int, _one: str | None, two: str | None, _database: str | None, view: str | None
 ) -> int:
-    """Allow reading tables and their length(), and nothing that a view or trigger asks for."""
+    """Allow reading tables, length() and typeof(), and nothing that a view or trigger asks for."""
     allowed = action in {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_TRANSACTION}
-    measured = action == sqlite3.SQLITE_FUNCTION and two == "length"
+    measured = action == sqlite3.SQLITE_FUNCTION and two in {"length", "typeof"}
     return sqlite3.SQLITE_OK if (allowed or measured) and view is None else sqlite3.SQLITE_DENY

@@ -18,7 +18,7 @@ from agent.core.moments import Moment
 from agent.core.notices import ListRefused
 from agent.stores.anchor import Anchor
 from agent.stores.lists import ListReader, View
-from agent.stores.sources import SourceFault
+from agent.stores.sources import Source, SourceFault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +82,7 @@ def _load(  # noqa: PLR0913, PLR0917  load's, and what it opened
     )
 
 
-class _Stored:
+class _Stored(Source):
     """The stored files as a Source."""
 
     def __init__(self, files: "Mapping[str, bytes]") -> None:

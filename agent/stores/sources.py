@@ -7,6 +7,8 @@ Whoever asks checks the bytes against a signature or a hash.
 import os
 import re
 import stat
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,6 +20,10 @@ class SourceFault(Exception):
     """A source that can't be reached, or that answered with more than was asked for."""
 
 
+class Unreachable(SourceFault):
+    """Nobody answers; no sign that anything is wrong with what is offered."""
+
+
 class Source(Protocol):
     """A repository's files."""
 
@@ -27,12 +33,21 @@ class Source(Protocol):
         Returns:
             Its bytes, or None if the repository has no such file.
         Raises:
-            SourceFault: unreachable, or the file is larger than max_bytes.
+            Unreachable: nobody answers.
+            SourceFault: the file is larger than max_bytes.
         """
         ...
 
+    def ahead(self, paths: Sequence[str], max_bytes: int) -> None:
+        """Hear what will be asked for next, each of at most max_bytes, so that it can come together."""
+        return
 
-class DirectorySource:
+    def wait(self, stop: threading.Event, wait_s: float) -> None:
+        """Return when there may be something new, after wait_s, or soon after stop was set."""
+        stop.wait(wait_s)
+
+
+class DirectorySource(Source):
     """A directory on this machine: a mounted stick, a synchronised folder, a test.
 
     Args:
@@ -54,7 +69,7 @@ class DirectorySource:
             return _read(target, max_bytes)
         except FileNotFoundError:
             if not self._directory.is_dir():
-                raise SourceFault(
+                raise Unreachable(
                     f"there is no directory {self._directory}; is the medium mounted?"
                 ) from None
             return None

@@ -36,7 +36,7 @@ from agent.core.moments import Moment
 from agent.stores.anchor import Anchor
 from agent.stores.floors import Floors, Seen, bound_to
 from agent.stores.lists import MAX_FILE_BYTES
-from agent.stores.sources import Source, SourceFault
+from agent.stores.sources import Source, SourceFault, Unreachable
 
 ROLE: Final = "allowlist"
 HOT_ROLE: Final = "revoke"
@@ -83,7 +83,8 @@ def verify(source: Source, anchor: Anchor, now: Moment) -> Verified:
         anchor: the calling process's own.
         now: floored by the caller; decides expiry.
     Raises:
-        Distrust: for whatever reason; nothing else escapes.
+        Unreachable: the source does not answer.
+        Distrust: for whatever other reason; nothing else escapes.
     """
     try:
         memory = anchor.state / "tuf"
@@ -97,6 +98,8 @@ def verify(source: Source, anchor: Anchor, now: Moment) -> Verified:
     except DownloadHTTPError as fault:
         raise Distrust(f"the repository has no {fault}; the copy is incomplete") from fault
     except (DownloadError, SourceFault) as fault:
+        if unreachable := _unreachable(fault):
+            raise unreachable from fault
         raise Distrust(f"the repository can't be read: {fault}") from fault
     # Hostile bytes went through two libraries: a kind of fault nobody foresaw is still a refusal.
     except Exception as fault:
@@ -220,6 +223,13 @@ def _sentence(fault: RepositoryError) -> str:
         case _:
             why = f": {fault.__cause__}" if fault.__cause__ else ""
             return f"not a repository this gate can trust: {fault}{why[:200]}"
+
+
+def _unreachable(fault: BaseException | None) -> Unreachable | None:
+    """What the client wrapped, if it was that nobody answered."""
+    while fault is not None and not isinstance(fault, Unreachable):
+        fault = fault.__cause__
+    return fault
 
 
 class _Fetcher(FetcherInterface):

@@ -16,7 +16,7 @@ from agent.core.moments import Moment
 from agent.core.notices import ListRefused
 from agent.stores.anchor import Anchor
 from agent.stores.lists import MAX_PART_BYTES, Current, ListStore
-from agent.stores.sources import Source, SourceFault
+from agent.stores.sources import Source, SourceFault, Unreachable
 
 if TYPE_CHECKING:
     from agent.stores.trust import Verified
@@ -58,6 +58,11 @@ class Unchanged:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Missed(ListRefused):
+    """Nobody answered: nothing was offered, and nothing was refused."""
+
+
 Outcome: TypeAlias = Switched | Renewed | Unchanged | ListRefused
 
 
@@ -85,6 +90,8 @@ def update(store: ListStore, source: Source, anchor: Anchor, now: Moment) -> Out
         if current and ours and verified.head.number == current.number:
             return _take_again(store, source, current, verified)
         return _take(store, source, anchor, current, verified)
+    except Unreachable as fault:
+        return Missed(str(fault))
     except (SourceFault, ListFault) as fault:
         return ListRefused(str(fault))
     except sqlite3.Error as fault:
@@ -158,7 +165,9 @@ def _fetch_parts(store: ListStore, source: Source, head: Head) -> tuple[int, int
     def fetched(digests: Sequence[bytes], largest: int, unit: int) -> None:
         nonlocal budget
         batch: list[bytes] = []
-        for digest in store.missing(digests):
+        lacking = store.missing(digests)
+        source.ahead([f"al/{digest.hex()}" for digest in lacking if digest != _EMPTY], largest)
+        for digest in lacking:
             data = _part(source, digest, min(largest, budget), unit)
             budget -= len(data)
             batch.append(data)

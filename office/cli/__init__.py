@@ -19,6 +19,7 @@ MODULES: Final = {
     "history": "passes",
     "publish": "lists",
     "renew": "lists",
+    "mirror": "lists",
     "ingest": "feeds",
     "feed": "feeds",
     "alerts": "feeds",

@@ -1,5 +1,7 @@
 """What all commands share: how they fail, and where the office lives."""
 
+import signal
+import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -63,6 +65,14 @@ def by_option(command: F) -> F:
 
 def why_option(command: F) -> F:
     return click.option("--why", default="", metavar="TEXT", help="The reason; kept in the history.")(command)
+
+
+def until_told() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda _signum, _frame: stop.set())
+    return stop
 
 
 def say(sentence: str) -> None:

@@ -1,6 +1,9 @@
-"""`publish` and `renew`: what the gates are told."""
+"""`publish`, `renew` and `mirror`: what the gates are told."""
 
+import secrets
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,13 +12,24 @@ from django.utils import timezone
 
 from agent.core.allowlist import Head
 from office import home as homes
-from office import hot, publishing, registry, repository
-from office.cli.common import home_option, say
+from office import hot, logs, publishing, registry, repository
+from office.cli.common import F, home_option, say, until_told
 from office.faults import OfficeFault
+from office.ingest.subscriber import Address
 from office.keyring import Keyring
+from office.mirror import Mirror, keep_for_ever
+from office.mirror_link import Link, LinkFault
 from office.places import Place, alone
 
 directory = click.Path(file_okay=False, path_type=Path)
+_file = click.Path(dir_okay=False, path_type=Path)
+
+
+def _broker_options(command: F) -> F:
+    username = click.option("--username", help="For the broker; not the one that `ingest` uses.")
+    return username(
+        click.option("--password-file", type=_file, help="Its first line is the password.")(command)
+    )
 
 
 @click.command()
@@ -24,11 +38,21 @@ directory = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--hot", "only_hot", is_flag=True, help="Only what was suspended or revoked since the last list."
 )
+@click.option("--mirror", "broker", metavar="HOST:PORT", help="A broker that keeps a copy for its gates.")
+@_broker_options
 @home_option
-def publish(trust: Path | None, out: Path | None, only_hot: bool, home: Path | None) -> None:
+def publish(  # noqa: PLR0913, PLR0917  an option each
+    trust: Path | None,
+    out: Path | None,
+    only_hot: bool,
+    broker: str | None,
+    username: str | None,
+    password_file: Path | None,
+    home: Path | None,
+) -> None:
     """Sign a list of all approved passes and put it into the repository.
 
-    --trust and --out are needed the first time; then they are those of the last time.
+    --trust and --out are needed the first time; then they, and the broker, are those of the last time.
 
     \b
     Example:
@@ -36,6 +60,8 @@ def publish(trust: Path | None, out: Path | None, only_hot: bool, home: Path | N
     """
     office = homes.use(home)
     place = _place(office, trust, out)
+    if broker:
+        place = replace(place, broker=broker, username=username or "", password_file=str(password_file or ""))
     with alone(office):
         now = timezone.now()
         if only_hot:
@@ -43,6 +69,7 @@ def publish(trust: Path | None, out: Path | None, only_hot: bool, home: Path | N
         else:
             _publish_list(place, Keyring.load(office.keys), now)
         place.remember(office)
+        _mirror_to(place, office)
     if only_hot:
         say(f"what is denied since the last list is in {place.out}")
 
@@ -87,7 +114,38 @@ def renew(trust: Path | None, out: Path | None, home: Path | None) -> None:
     with alone(office):
         keyring = Keyring.load(office.keys)
         renewed = repository.renew(Path(place.out), Path(place.trust), keyring, timezone.now().timestamp())
+        _mirror_to(place, office)
     say(f"list {renewed.number} in {place.out} is signed again")
+
+
+@click.command()
+@click.option("--broker", metavar="HOST:PORT", help="Else that of the last `publish --mirror`.")
+@click.option("--out", type=directory, help="The repository; else that of the last publication.")
+@_broker_options
+@home_option
+def mirror(
+    broker: str | None, out: Path | None, username: str | None, password_file: Path | None, home: Path | None
+) -> None:
+    """Keep the list on a broker's retained topics until SIGTERM; the broker may come and go.
+
+    Each time it comes back, what it still has is compared with the repository, topic by topic.
+
+    \b
+    Example:
+      menshen-office mirror --broker 127.0.0.1:1883 --username publisher --password-file broker.password
+    """
+    logs.configure()
+    stop = until_told()
+    office = homes.use(home)
+    last = Place.last(office) or Place("", "")
+    if not (broker or last.broker) or not (out or last.out):
+        raise OfficeFault(
+            "found no --broker or no --out, wanted both: nothing was published from this home yet"
+        )
+    place = replace(last, out=str(out or last.out), broker=broker or last.broker)
+    if broker:
+        place = replace(place, username=username or "", password_file=str(password_file or ""))
+    keep_for_ever(_mirror_of(place, office), lambda: _link(place), stop)
 
 
 def tell_at_once(office: homes.Home) -> bool:
@@ -101,17 +159,44 @@ def tell_at_once(office: homes.Home) -> bool:
         return False
     with alone(office):
         hot.tell(Path(place.out), Path(place.trust), Keyring.load(office.keys), timezone.now())
+        _mirror_to(place, office)
     return True
+
+
+def _mirror_to(place: Place, office: homes.Home) -> None:
+    if not place.broker:
+        return
+    try:
+        with closing(_link(place)) as link:
+            _mirror_of(place, office).bring(link)
+    except LinkFault as fault:
+        raise OfficeFault(
+            f"it is in {place.out}, but not on the broker: {fault}; repeat with `menshen-office publish --hot`, "
+            "or let `menshen-office mirror` run"
+        ) from fault
+
+
+def _link(place: Place) -> Link:
+    address = Address.parse(
+        place.broker, place.username or None, Path(place.password_file) if place.password_file else None
+    )
+    return Link(address, f"menshen-list-{registry.the_site()}-{secrets.token_hex(3)}")
+
+
+def _mirror_of(place: Place, office: homes.Home) -> Mirror:
+    note = office.path / f"mirrored-{place.broker.replace('/', '-').replace(':', '-')}.json"
+    return Mirror(Path(place.out), registry.the_site().name, note)
 
 
 def _place(office: homes.Home, trust: Path | None, out: Path | None) -> Place:
     last = Place.last(office)
-    if (trust is None or out is None) and last is None:
-        raise OfficeFault("found no --trust and --out, wanted both: nothing was published from this home yet")
-    return Place(
-        trust=str(trust) if trust or not last else last.trust,
-        out=str(out) if out or not last else last.out,
-    )
+    if last is None:
+        if trust is None or out is None:
+            raise OfficeFault(
+                "found no --trust and --out, wanted both: nothing was published from this home yet"
+            )
+        return Place(str(trust), str(out))
+    return replace(last, trust=str(trust or last.trust), out=str(out or last.out))
 
 
-COMMANDS = (publish, renew)
+COMMANDS = (publish, renew, mirror)

@@ -29,6 +29,8 @@ class Alg(StrEnum):
 
 _TEXT: Final = re.compile(rf"(?:ed25519|p256(:odd)?):([0-9a-f]{{{2 * KEY_BYTES}}})")
 
+_ES256: Final = ECDSA(hashes.SHA256())  # made once: a tenth of what a check costs
+
 # {1: alg} as CBOR: EdDSA is -8, ES256 is -7 (RFC 9053, section 2).
 _PROTECTED: Final = {Alg.ED25519: b"\xa1\x01\x27", Alg.P256: b"\xa1\x01\x26"}
 
@@ -75,7 +77,7 @@ def verify(key: PublicKey, signature: bytes, signed: bytes) -> bool:
             loaded.verify(signature, signed)
         else:
             r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
-            loaded.verify(encode_dss_signature(r, s), signed, ECDSA(hashes.SHA256()))
+            loaded.verify(encode_dss_signature(r, s), signed, _ES256)
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -35,8 +35,8 @@ Name = Annotated[str, AfterValidator(_named)]
 
 
 def _source(text: str) -> str:
-    if text and text != "mqtt" and not text.startswith(("dir:", "http://", "https://")):
-        raise ValueError("mqtt, dir:/path, http://… or https://…")
+    if text and not text.startswith(("dir:", "http://", "https://")):
+        raise ValueError("dir:/path, http://… or https://…")
     return text
 
 
@@ -62,6 +62,17 @@ class JournalConfig(_Section):
     """How long a decision waits for the card."""
 
     patience_s: float = Field(default=1.0, ge=0.05, le=2.0)
+
+
+class HealthConfig(_Section):
+    """What sync tells of the gate besides its events.
+
+    Args:
+        home_assistant: the prefix under which to announce the gate to Home Assistant, usually
+            `homeassistant`; "" announces nothing. The broker must let this gate write there.
+    """
+
+    home_assistant: str = Field(default="", max_length=64, pattern=r"^[A-Za-z0-9_/-]*$")
 
 
 class ListConfig(_Section):
@@ -94,12 +105,18 @@ class GateConfig(_Section):
     broker: BrokerConfig | None = None
     list: ListConfig = Field(default_factory=ListConfig)
     clock: ClockConfig = Field(default_factory=ClockConfig)
+    health: HealthConfig = Field(default_factory=HealthConfig)
 
     # Where things lie under `state`, for both processes alike.
 
     @property
     def journal_file(self) -> Path:
         return self.state / "gate" / "journal.db"
+
+    @property
+    def health_file(self) -> Path:
+        """What the gate tells sync of how it does."""
+        return self.state / "gate" / "health.json"
 
     @property
     def gate_trust(self) -> Path:

@@ -112,6 +112,10 @@ class Broker(Protocol):
         """Hand over one message, QoS 1; False (nothing kept) when offline."""
         ...
 
+    def tell(self, topic: str, lines: Sequence[bytes]) -> bool:
+        """Hand over some messages at most once, QoS 0; False, and none, when offline or still busy."""
+        ...
+
     def received(self, wait_s: float) -> Sequence[tuple[str, bytes]]:
         """Take the messages that came in since the last call, waiting up to wait_s for the first."""
         ...
@@ -124,28 +128,4 @@ class Broker(Protocol):
         """Counts connections made, so that a caller notices a new one."""
         ...
 
-    def mailbox(self, prefix: str) -> "Mailbox":
-        """Topics that begin so come to their own mailbox from now on."""
-        ...
-
     def close(self) -> None: ...
-
-
-class Mailbox(Protocol):
-    """Some topics of a broker's connection, apart from the rest, asked for as they are needed."""
-
-    def subscribe(self, topics: Sequence[str]) -> bool:
-        """Ask for topics by their full names; forgotten when the connection ends. False when offline."""
-        ...
-
-    def unsubscribe(self, topics: Sequence[str]) -> bool: ...
-
-    def received(self, wait_s: float) -> Sequence[tuple[str, bytes]]:
-        """As for Broker."""
-        ...
-
-    @property
-    def online(self) -> bool: ...
-
-    @property
-    def connection(self) -> int: ...

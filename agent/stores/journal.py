@@ -306,6 +306,10 @@ class JournalReader:
         ).fetchone()
         return (found[0], found[1]) if found else None
 
+    def lines(self, after: int, most: int) -> list[tuple[int, bytes]]:
+        """The next events after a row, at most so many, as (row, line)."""
+        return [(n, line) for n, _, _, line in _lines(self._connection, after, most)]
+
     def bodies(self, after: int = 0) -> Iterator[tuple[int, bytes]]:
         """Every event after a row, as (row, line)."""
         return ((n, line) for n, _, _, line in _lines(self._connection, after))
@@ -322,14 +326,16 @@ def _file_at(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _lines(connection: sqlite3.Connection, after: int) -> Iterator[tuple[int, Place, bytes, bytes]]:
-    """Every event after a row: its row, its place, the head after it, its line."""
+def _lines(
+    connection: sqlite3.Connection, after: int, most: int = -1
+) -> Iterator[tuple[int, Place, bytes, bytes]]:
+    """The events after a row, all or at most so many: its row, its place, the head after it, its line."""
     epochs: list[Any] = connection.execute(
         "SELECT first_n, name, site, gate FROM epoch ORDER BY first_n DESC"
     ).fetchall()
     first_n, name, site, gate = 1, "", "", ""
     for n, head, rest in connection.execute(
-        "SELECT n, head, tail FROM event WHERE n > ? ORDER BY n", (after,)
+        "SELECT n, head, tail FROM event WHERE n > ? ORDER BY n LIMIT ?", (after, most)
     ):
         while epochs and epochs[-1][0] <= n:
             first_n, name, site, gate = epochs.pop()

@@ -1,12 +1,11 @@
 """The sync process: network, and neither camera nor lock.
 
-Two threads: one sends the journal to the office, one brings the list. What
+Three threads: one sends the journal to the office, one tells what happens, one brings the list. What
 it stores, the gate verifies again, so this process needs no trust.
 """
 
 import contextlib
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 from agent import RELEASED_UTC
@@ -14,17 +13,16 @@ from agent.brokers import open_broker
 from agent.config import GateConfig
 from agent.core.feed import ack_topic, status_topic
 from agent.notify import watchdog_from
-from agent.ports import Broker
 from agent.refresher import Refresher
 from agent.stores.anchor import Anchor
 from agent.stores.http_source import HttpSource
 from agent.stores.journal import JournalReader
 from agent.stores.lists import open_store
-from agent.stores.mqtt_source import MqttSource, list_prefix
 from agent.stores.pointer import PointerStore
 from agent.stores.sources import DirectorySource, Source
 from agent.stores.updates import Outcome
 from agent.uplink import Uplink
+from agent.wiring.telling import teller_of
 from hw.clocks import FlooredClock, SystemClock
 
 
@@ -32,34 +30,28 @@ class SyncFault(Exception):
     """The configuration gives sync nothing to do; says what to set."""
 
 
-def source_of(config: GateConfig, broker: Broker | None) -> Source:
+def source_of(config: GateConfig) -> Source:
     """The source that `list.source` names.
 
-    Args:
-        broker: the connection that events take, too; lists may come over it.
     Raises:
-        SyncFault: none is set, or it is the broker's and there is no broker.
+        SyncFault: none is set.
     """
     kind, _, place = config.list.source.partition(":")
     if kind == "dir":
         return DirectorySource(Path(place))
     if kind in ("http", "https"):
         return HttpSource(config.list.source)
-    if kind == "mqtt":
-        if broker is None:
-            raise SyncFault('list.source is "mqtt", and the configuration has no [broker]; set its host and port')
-        return MqttSource(broker.mailbox(list_prefix(config.site)), config.site)
     raise SyncFault(
-        "list.source is not set; wanted mqtt, dir:/path of the published list, or http://… of it; see the office"
+        "list.source is not set; wanted dir:/path of the published list, or http://… of it; see the office"
     )
 
 
-def refresher_of(config: GateConfig, broker: Broker | None) -> Refresher:
+def refresher_of(config: GateConfig) -> Refresher:
     """What brings the list."""
     config.list_file.parent.mkdir(parents=True, exist_ok=True)
     return Refresher(
         lambda: open_store(config.list_file),
-        source_of(config, broker),
+        source_of(config),
         Anchor(config.root.read_bytes(), config.site, config.sync_trust),
         FlooredClock(SystemClock(config.clock.trust), RELEASED_UTC),
     )
@@ -67,25 +59,7 @@ def refresher_of(config: GateConfig, broker: Broker | None) -> Refresher:
 
 def refresh_once(config: GateConfig) -> Outcome:
     """Bring the list once, as after enrolment."""
-    if config.list.source == "mqtt" and config.broker is not None:
-        with _connected(config) as broker:
-            return refresher_of(config, broker).once()
-    return refresher_of(config, None).once()
-
-
-@contextlib.contextmanager
-def _connected(config: GateConfig) -> Iterator[Broker]:
-    if config.broker is None:
-        raise SyncFault("the configuration has no [broker]; sync needs host, port and a password file")
-    with contextlib.closing(
-        open_broker(
-            config.broker,
-            client_id=config.gate,
-            status_topic=status_topic(config.site, config.gate),
-            topics=(ack_topic(config.site, config.gate),),
-        )
-    ) as broker:
-        yield broker
+    return refresher_of(config).once()
 
 
 def sync_process(config: GateConfig, stop: threading.Event) -> None:
@@ -94,9 +68,18 @@ def sync_process(config: GateConfig, stop: threading.Event) -> None:
     Raises:
         SyncFault, OSError: the configuration or the disk makes it impossible from the start.
     """
-    with _connected(config) as broker:
-        refresher = refresher_of(config, broker)
-        watchdog = watchdog_from()
+    if config.broker is None:
+        raise SyncFault("the configuration has no [broker]; sync needs host, port and a password file")
+    refresher = refresher_of(config)
+    watchdog = watchdog_from()
+    with contextlib.closing(
+        open_broker(
+            config.broker,
+            client_id=config.gate,
+            status_topic=status_topic(config.site, config.gate),
+            topics=(ack_topic(config.site, config.gate),),
+        )
+    ) as broker:
         uplink = Uplink(
             config.site,
             config.gate,
@@ -109,12 +92,16 @@ def sync_process(config: GateConfig, stop: threading.Event) -> None:
         bringer = threading.Thread(
             target=refresher.serve, args=(stop, config.list.refresh_s), name="list", daemon=True
         )
-        sender.start()
-        bringer.start()
+        teller = threading.Thread(
+            target=teller_of(config, broker, uplink).serve, args=(stop,), name="teller", daemon=True
+        )
+        threads = (sender, bringer, teller)
+        for thread in threads:
+            thread.start()
         watchdog.ready()
         while not stop.wait(1.0):
-            if sender.is_alive() and bringer.is_alive():
+            if all(thread.is_alive() for thread in threads):
                 watchdog.pat()  # a dead thread stops the patting, and systemd starts us anew
         watchdog.stopping()
-        sender.join(5.0)
-        bringer.join(5.0)
+        for thread in threads:
+            thread.join(5.0)

@@ -1,0 +1,39 @@
+"""Puts the teller together: what sync says besides the log."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from agent import RELEASED_UTC
+from agent.config import GateConfig
+from agent.core.health import Machine
+from agent.ports import Broker
+from agent.stores.journal import JournalReader
+from agent.teller import Teller
+from agent.uplink import Uplink
+from hw import machine
+from hw.clocks import FlooredClock, SystemClock
+
+
+def teller_of(config: GateConfig, broker: Broker, uplink: Uplink) -> Teller:
+    """The teller of one gate, over the connection that the uplink takes, too."""
+    return Teller(
+        config.site,
+        config.gate,
+        broker=broker,
+        open_journal=lambda: JournalReader(config.journal_file),
+        health_file=config.health_file,
+        machine=lambda: Machine(
+            machine.disk_free_mb(config.state), machine.temperature_c(), machine.throttled()
+        ),
+        queue=lambda newest: max(0, newest - uplink.acked),
+        clock=FlooredClock(SystemClock(config.clock.trust), RELEASED_UTC),
+        version=installed_version(),
+        discovery_prefix=config.health.home_assistant,
+    )
+
+
+def installed_version() -> str:
+    """This software's version."""
+    try:
+        return version("menshen")
+    except PackageNotFoundError:
+        return "unknown"

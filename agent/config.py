@@ -18,6 +18,8 @@ from pydantic_core import PydanticUndefined
 
 from agent.brokers.config import BrokerConfig
 from agent.core.allowlist import NAME
+from agent.core.door import Timing
+from agent.core.rules import Purpose, Rules
 from agent.vision import ReaderConfig
 from hw.board import Board, BoardFault, load_board
 from hw.cameras.config import CameraConfig
@@ -35,8 +37,8 @@ Name = Annotated[str, AfterValidator(_named)]
 
 
 def _source(text: str) -> str:
-    if text and not text.startswith(("dir:", "http://", "https://")):
-        raise ValueError("dir:/path, http://… or https://…")
+    if text and text != "mqtt" and not text.startswith(("dir:", "http://", "https://")):
+        raise ValueError("mqtt, dir:/path, http://… or https://…")
     return text
 
 
@@ -52,10 +54,27 @@ class BoardConfig(_Section):
 
 
 class DoorConfig(_Section):
-    """How long a grant releases the lock, and when an open leaf is held open."""
+    """What the gate does with a pass that holds, and when its door raises an alarm.
 
+    Args:
+        purpose: `access` opens; `attendance` and `check-in` only note, and have no door.
+        open_s: how long a grant releases the lock.
+        held_after_s: when an open leaf is held open.
+        grace_s: how long after the lock is told to rest an opening is no force.
+        free_schedule: number of the list's schedule in which the lock stays released; 0 is never.
+        free_after_first: only once somebody has been admitted in it.
+        interlock: nobody is let in while the other door, on the board's `second` input, stands open.
+        most_inside: how many may be inside; 0 is any number. For gates used both ways.
+    """
+
+    purpose: Literal["access", "attendance", "check-in"] = "access"
     open_s: float = Field(default=5.0, ge=0.2, le=30.0)
     held_after_s: float = Field(default=30.0, ge=1.0, le=3600.0)
+    grace_s: float = Field(default=1.0, ge=0.0, le=10.0)
+    free_schedule: int = Field(default=0, ge=0, le=254)
+    free_after_first: bool = False
+    interlock: bool = False
+    most_inside: int = Field(default=0, ge=0, le=100_000)
 
 
 class JournalConfig(_Section):
@@ -112,6 +131,16 @@ class GateConfig(_Section):
     @property
     def journal_file(self) -> Path:
         return self.state / "gate" / "journal.db"
+
+    @property
+    def vows_file(self) -> Path:
+        """What was ordered until further notice."""
+        return self.state / "gate" / "vows.json"
+
+    @property
+    def simulated_relay(self) -> Path:
+        """The relay's line of a simulated board; see hw.sim.line."""
+        return self.state / "gate" / "relay.line"
 
     @property
     def health_file(self) -> Path:
@@ -266,8 +295,17 @@ def _meaning_faults(config: GateConfig) -> Iterator[str]:
                 f"door.open_s: found {config.door.open_s}, allowed: at most {ceiling_s},"
                 f" the pulse ceiling of board {config.board.name}"
             )
+        if config.door.interlock and board.inputs.second is None:
+            yield (
+                f"door.interlock: found true, allowed: only false; board {config.board.name} has no inputs.second"
+            )
         if config.board.pins == "mock" and config.board.name != "simulator":
             yield f"board.pins: found 'mock' with board {config.board.name}, allowed: only with simulator"
+    if config.door.most_inside and config.direction != "both":
+        yield (
+            f"door.most_inside: found {config.door.most_inside}, allowed: only 0 at a gate with direction"
+            f" {config.direction}, which sees nobody go both ways"
+        )
     files = {"root": config.root}
     if config.broker:
         files |= {
@@ -287,6 +325,28 @@ def board_of(config: GateConfig) -> Board:
         BoardFault: it is unknown, or faulty.
     """
     return load_board(config.board.name)
+
+
+def relay_line(config: GateConfig) -> str:
+    """The lock's line, as hw.supervised names it: the board's pin, or a simulated one in a file."""
+    return f"file:{config.simulated_relay}" if config.board.pins == "mock" else "lgpio"
+
+
+def timing_of(config: GateConfig) -> Timing:
+    """The door's times."""
+    return Timing(config.door.open_s, config.door.held_after_s, config.door.grace_s)
+
+
+def rules_of(config: GateConfig, board: Board) -> Rules:
+    """What the gate does beyond opening for a pass."""
+    return Rules(
+        purpose=Purpose(config.door.purpose),
+        free_schedule=config.door.free_schedule,
+        free_after_first=config.door.free_after_first,
+        interlock=config.door.interlock,
+        most_inside=config.door.most_inside,
+        lock_monitored=board.inputs.lock is not None,
+    )
 
 
 def defaults() -> Iterator[str]:

@@ -13,12 +13,13 @@ from typing import Final
 
 import structlog
 
-from agent.core.actions import Action, Actions, HoldUnlocked, Lock, Record, Show, Unlock
+from agent.core.actions import Action, Actions, HoldUnlocked, Lock, Record, Remember, Show, Unlock
 from agent.core.camera_watch import CameraWatch
 from agent.core.events import Event, Kind
 from agent.core.gatekeeper import Gatekeeper
 from agent.core.moments import Moment
 from agent.core.notices import Notice
+from agent.core.rules import Vows
 from agent.core.sighting import Sighting
 from agent.frames import Frame, Grey
 from agent.ports import Camera, Clock, Decoder, Inputs, Journal, Outputs, Watchdog
@@ -34,6 +35,7 @@ class Kiosk:
 
     Args:
         list_news: gives the notices of a list switched or refused, if any; never blocks.
+        remember: keeps what is vowed through a restart.
     """
 
     camera: Camera
@@ -46,6 +48,7 @@ class Kiosk:
     watchdog: Watchdog
     camera_watch: CameraWatch
     list_news: Callable[[], Sequence[Notice]] = tuple
+    remember: Callable[[Vows], None] = lambda _vows: None
     _fault_at: float = field(default=float("-inf"), init=False)
     _faults: int = field(default=0, init=False)
 
@@ -94,12 +97,14 @@ class Kiosk:
                 log.info(str(event.kind), **event.facts)
             case Unlock(for_s):
                 self.outputs.unlock(for_s)
-            case HoldUnlocked():
-                self.outputs.hold_unlocked()
+            case HoldUnlocked(fire):
+                self.outputs.hold_unlocked(fire=fire)
             case Lock():
                 self.outputs.lock()
             case Show(pattern):
                 self.outputs.show(pattern)
+            case Remember(vows):
+                self.remember(vows)
 
     @contextmanager
     def _surviving(self) -> Iterator[None]:

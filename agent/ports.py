@@ -54,7 +54,7 @@ class Outputs(Protocol):
         """
         ...
 
-    def hold_unlocked(self) -> None:
+    def hold_unlocked(self, *, fire: bool = False) -> None:
         """Release until lock(): fire and free passage only."""
         ...
 
@@ -128,4 +128,28 @@ class Broker(Protocol):
         """Counts connections made, so that a caller notices a new one."""
         ...
 
+    def mailbox(self, prefix: str) -> "Mailbox":
+        """Topics that begin so come to their own mailbox from now on."""
+        ...
+
     def close(self) -> None: ...
+
+
+class Mailbox(Protocol):
+    """Some topics of a broker's connection, apart from the rest, asked for as they are needed."""
+
+    def subscribe(self, topics: Sequence[str]) -> bool:
+        """Ask for topics by their full names; forgotten when the connection ends. False when offline."""
+        ...
+
+    def unsubscribe(self, topics: Sequence[str]) -> bool: ...
+
+    def received(self, wait_s: float) -> Sequence[tuple[str, bytes]]:
+        """As for Broker."""
+        ...
+
+    @property
+    def online(self) -> bool: ...
+
+    @property
+    def connection(self) -> int: ...

@@ -88,12 +88,14 @@ class InputPart(_Part):
 
 
 class InputsPart(_Part):
-    """Whichever of the four the board has."""
+    """Whichever of these the board has."""
 
     exit: InputPart | None = None
     door: InputPart | None = None
     tamper: InputPart | None = None
     fire: InputPart | None = None
+    second: InputPart | None = None
+    lock: InputPart | None = None
 
 
 class Board(_Part):

@@ -1,18 +1,39 @@
 """The lock, the lights and the buzzer of one board: agent.ports.Outputs on gpiozero.
 
 Knows which part does what. Refuses to know why. The parts own their threads:
-hw.relay ends every pulse, hw.lights plays every pattern.
+hw.relay ends every pulse, hw.lights plays every pattern. On a gate the relay
+is in a process of its own, hw.supervised; without one, as on a bench, it is here.
 """
 
 import contextlib
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
+from gpiozero import DigitalOutputDevice  # type: ignore[import-untyped]
 from gpiozero.pins import Factory  # type: ignore[import-untyped]
 
 from agent.core.answers import Pattern
-from hw.board import Board
+from agent.core.notices import RelayBack, RelayLost
+from hw.board import Board, RelayPart
 from hw.lights import Lights
 from hw.relay import Relay
 from hw.telling import OnChange, Teller
+
+
+class LockRelay(Protocol):
+    """What GpioOutputs asks of a relay: hw.relay.Relay, or hw.supervised.SupervisedRelay."""
+
+    @property
+    def released(self) -> bool: ...
+    def unlock(self, for_s: float) -> None: ...
+    def hold(self, *, fire: bool = False) -> None: ...
+    def rest(self) -> None: ...
+    def ready(self) -> None: ...
+    def notices(self) -> Sequence[RelayLost | RelayBack]: ...
+    def close(self) -> None: ...
+
+
+MakeRelay: TypeAlias = Callable[[RelayPart, Teller], LockRelay]
 
 
 class GpioOutputs:
@@ -22,15 +43,24 @@ class GpioOutputs:
         board: which pin is which; a checked board.
         factory: from hw.pins.pin_factory; the caller closes it afterwards.
         on_change: told of each change, see hw.telling.OnChange.
+        make_relay: how the relay is had; by default on a pin of this process's own.
     Raises:
         gpiozero.GPIOZeroError, lgpio.error: a pin can't be had.
     """
 
-    def __init__(self, board: Board, factory: Factory, on_change: OnChange | None = None) -> None:
+    def __init__(
+        self,
+        board: Board,
+        factory: Factory,
+        on_change: OnChange | None = None,
+        make_relay: MakeRelay | None = None,
+    ) -> None:
         with contextlib.ExitStack() as undo:
             self._teller = Teller(on_change)
             undo.callback(self._teller.close)
-            self._relay = Relay(board.relay, factory, self._teller)  # first: it rests before a lamp is tried
+            # First: it rests before a lamp is tried.
+            make_relay = make_relay or (lambda part, teller: relay_here(part, factory, teller))
+            self._relay = make_relay(board.relay, self._teller)
             undo.callback(self._relay.close)
             self._lights = Lights(board, factory, self._teller)
             undo.callback(self._lights.close)
@@ -41,13 +71,25 @@ class GpioOutputs:
         """Whether the lock's relay is energised now."""
         return self._relay.released
 
+    def ready(self) -> None:
+        """Wait until the relay can be asked.
+
+        Raises:
+            PinsFault: it can't be had.
+        """
+        self._relay.ready()
+
+    def notices(self) -> Sequence[RelayLost | RelayBack]:
+        """Take what became of the relay's supervisor since the last call; never blocks."""
+        return self._relay.notices()
+
     def unlock(self, for_s: float) -> None:
         """Release for for_s seconds, bounded by the board's ceiling; see hw.relay.Relay.unlock."""
         self._relay.unlock(for_s)
 
-    def hold_unlocked(self) -> None:
+    def hold_unlocked(self, *, fire: bool = False) -> None:
         """Release until lock(); no ceiling: fire and free passage only."""
-        self._relay.hold()
+        self._relay.hold(fire=fire)
 
     def lock(self) -> None:
         """Rest the lock at once, whatever it was doing."""
@@ -61,6 +103,14 @@ class GpioOutputs:
         """Everything rests, the lock first: locked, dark, silent. Safe to call twice."""
         self._relay.rest()
         self._undo.close()
+
+
+def relay_here(part: RelayPart, factory: Factory, teller: Teller) -> Relay:
+    """A relay on a pin of this process's own."""
+    line = DigitalOutputDevice(
+        part.pin, active_high=part.active == "high", initial_value=False, pin_factory=factory
+    )
+    return Relay(line, part.pulse_ceiling_s, teller)
 
 
 def rest_pins(board: Board, factory: Factory) -> None:

@@ -2,38 +2,52 @@
 
 Knows one deadline and one ceiling. Refuses to know who may pass. The end of a
 pulse is the business of a thread that does nothing else, on the monotonic
-clock: whatever becomes of the caller, the lock rests.
+clock: whatever becomes of the caller, the lock rests. Standard library only,
+since hw.supervisor is this class and a line to be asked by.
 """
 
 import contextlib
+import logging
 import math
 import threading
 import time
-from typing import Final
-
-import structlog
-from gpiozero import DigitalOutputDevice  # type: ignore[import-untyped]
-from gpiozero.pins import Factory  # type: ignore[import-untyped]
-
-from hw.board import RelayPart
-from hw.telling import Teller
+from typing import Final, Protocol
 
 RETRY_S: Final = 0.05
 _NOTHING: Final = threading.Event()
 _NOTHING.set()
 
-_log = structlog.get_logger("hw.relay")
+_log = logging.getLogger("hw.relay")
+
+
+class Line(Protocol):
+    """One output line, at rest from the moment it is had."""
+
+    def on(self) -> None: ...
+    def off(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Tell(Protocol):
+    """Where changes are told; hw.telling.Teller is one."""
+
+    def post(self, name: str, value: bool | int) -> threading.Event: ...
+    def wait(self, had: threading.Event) -> None: ...
 
 
 class Relay:
-    """The relay of one board; at rest from before the constructor until the first unlock."""
+    """The relay on one line; at rest from before the constructor until the first unlock.
 
-    def __init__(self, part: RelayPart, factory: Factory, teller: Teller) -> None:
-        self._ceiling_s = part.pulse_ceiling_s
+    Args:
+        line: what it is on; closed with the relay.
+        ceiling_s: no stretch of pulses lasts longer.
+        teller: told of `relay`, True and False.
+    """
+
+    def __init__(self, line: Line, ceiling_s: float, teller: Tell) -> None:
+        self._ceiling_s = ceiling_s
         self._teller = teller
-        self._device = DigitalOutputDevice(
-            part.pin, active_high=part.active == "high", initial_value=False, pin_factory=factory
-        )
+        self._device = line
         self._changed = threading.Condition()
         self._since: float | None = None  # monotonic; None while at rest
         self._until = 0.0  # monotonic; infinite while held
@@ -63,7 +77,7 @@ class Relay:
             told = self._release(min(now + for_s, since + self._ceiling_s))
         self._teller.wait(told)
 
-    def hold(self) -> None:
+    def hold(self, *, fire: bool = False) -> None:  # noqa: ARG002  whoever supervises this one asks
         """Release until rest()."""
         with self._changed:
             told = self._release(math.inf)
@@ -74,6 +88,13 @@ class Relay:
         with self._changed:
             told = self._rest()
         self._teller.wait(told)
+
+    def ready(self) -> None:
+        """It is here; there is nothing to wait for."""
+
+    def notices(self) -> tuple[()]:
+        """Nothing becomes of it but with its process."""
+        return ()
 
     def close(self) -> None:
         """Rest and let go of the pin; safe to call twice."""
@@ -108,7 +129,7 @@ class Relay:
             if not self._failing:  # once, not twenty times a second
                 self._failing = True
                 with contextlib.suppress(Exception):  # a full log must not end the one who ends pulses
-                    _log.warning("relay.rest_failed", why=repr(fault))
+                    _log.warning("relay.rest_failed why=%r", fault)
             return _NOTHING
         self._failing = False
         if self._since is None:

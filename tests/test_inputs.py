@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.notices import Wire, WireChanged
-from hw.board import load_board
+from hw.board import InputPart, load_board
 from hw.debounce import Debouncer
 from hw.hand import Hand
 from hw.inputs import GpioInputs
 from tests.pins import FACTORIES, open_factory
 
-BOARD = load_board("simulator")
+STANDARD = load_board("simulator")
+MONITORED = InputPart(pin=19, active="high", pull="down", debounce_ms=20)
+BOARD = STANDARD.model_copy(update={"inputs": STANDARD.inputs.model_copy(update={"lock": MONITORED})})
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ class Story:
         self._may_break("lock")
         self.diary.append("unlock")
 
-    def hold_unlocked(self):
+    def hold_unlocked(self, *, fire):
         self.diary.append("hold")
 
     def lock(self):

@@ -52,6 +52,7 @@ def rest_pins(config_path: Path) -> None:
     """
     from hw.outputs import rest_pins as rest  # noqa: PLC0415
     from hw.pins import PinsFault, pin_factory  # noqa: PLC0415
+    from hw.sim.line import SimulatedLine  # noqa: PLC0415
 
     config: GateConfig = load_or_last_good(config_path)[0] or loaded(config_path)
     try:
@@ -60,5 +61,7 @@ def rest_pins(config_path: Path) -> None:
             rest(board_of(config), factory)
         finally:
             factory.close()
-    except PinsFault as fault:
+        if config.board.pins == "mock" and config.simulated_relay.exists():
+            SimulatedLine(config.simulated_relay).close()
+    except (PinsFault, OSError) as fault:
         fail(str(fault))

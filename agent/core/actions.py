@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from agent.core.answers import Pattern
 from agent.core.events import Event
+from agent.core.rules import Vows
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ class Unlock:
 
 @dataclass(frozen=True, slots=True)
 class HoldUnlocked:
-    """Release until further notice: fire."""
+    """Release until further notice: fire, or free passage."""
+
+    fire: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,14 @@ class Show:
     pattern: Pattern
 
 
-Action: TypeAlias = Record | Unlock | HoldUnlocked | Lock | Show
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep what is vowed through a restart."""
+
+    vows: Vows
+
+
+Action: TypeAlias = Record | Unlock | HoldUnlocked | Lock | Show | Remember
 """One thing to be done."""
 
 Actions: TypeAlias = tuple[Action, ...]

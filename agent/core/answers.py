@@ -59,6 +59,10 @@ WELCOME: Final = Pattern(
 )
 ALARM: Final = Pattern("alarm", (Beat(0.2, Light.RED, 1200), Beat(0.2, None, 800)) * 10)
 DOOR_HELD: Final = Pattern("door.held", (Beat(0.1, Light.RED, 1000), Beat(0.4)) * 8)
+NOTED: Final = Pattern(
+    "noted", (Beat(0.1, Light.GREEN, 990), Beat(0.1, Light.GREEN, 660), Beat(0.4, Light.GREEN))
+)
+IDENTIFY: Final = Pattern("identify", (Beat(0.25, Light.WHITE, 523), Beat(0.25, None, 784)) * 6)
 FREE: Final = Pattern("free", (Beat(0.3, Light.GREEN, 990), Beat(0.3)) * 3)
 
 # (long, short): 1 it is about time, 2 about this pass, 3 about the code itself, 4 about the gate.
@@ -81,6 +85,8 @@ CODES: Final[dict[Reason, tuple[int, int]]] = {
     Reason.LIST_DEAD: (4, 2),
     Reason.NO_LIST: (4, 3),
     Reason.LOCKED_DOWN: (4, 4),
+    Reason.INTERLOCKED: (4, 5),
+    Reason.FULL: (4, 6),
 }
 
 REFUSALS: Final[dict[Reason, Pattern]] = {

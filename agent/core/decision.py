@@ -33,6 +33,8 @@ class Reason(StrEnum):
     LIST_DEAD = "list_dead"  # the list's hard limit has passed
     NO_LIST = "no_list"  # this gate has never had a list that it may believe
     LOCKED_DOWN = "locked_down"
+    INTERLOCKED = "interlocked"  # the other door of the interlock stands open
+    FULL = "full"  # as many are inside as the site allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Admit:
     step: int | None = None  # which 15 s step of a rotating pass was used
     note: str = ""  # what was unsure or wrong, in words with spaces between, e.g. `list_stale`
     way: Way = Way.IN  # how the passage is counted
+    duress: bool = False  # its holder opens under a threat: let through as ever, and told to the office
 
 
 @dataclass(frozen=True, slots=True)

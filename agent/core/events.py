@@ -47,6 +47,21 @@ class Kind(StrEnum):
     LIST_REFUSED = "list.refused"
     LIST_STALE = "list.stale"
     LIST_DEAD = "list.dead"
+    FREE_ON = "free.on"  # free passage begins: the lock stays released
+    FREE_OFF = "free.off"
+    MAINTENANCE_ON = "maintenance.on"
+    MAINTENANCE_OFF = "maintenance.off"
+    ORDER_OPENED = "order.opened"  # a guard let one through from afar
+    IDENTIFIED = "gate.identified"
+    DURESS = "pass.duress"  # the holder opens under a threat; nothing at the gate shows it
+    SECOND_OPENED = "second.opened"  # the other door of an interlock
+    SECOND_CLOSED = "second.closed"
+    LOCK_WELDED = "lock.welded"  # at rest, and yet released
+    LOCK_STUCK = "lock.stuck"  # released, and yet shut
+    LOCK_TRUE = "lock.true"  # lock and relay agree again
+    RELAY_LOST = "relay.lost"  # the process that holds the relay is gone
+    RELAY_BACK = "relay.back"
+    ALERT = "gate.alert"  # somebody behaves unlike a holder; `what` says how
     FAULT = "gate.fault"  # something broke that no rule foresaw; the gate goes on
 
 
@@ -91,10 +106,16 @@ def body(event: Event, place: Place) -> bytes:
 
 def lead(place: Place) -> bytes:
     """The line's beginning, which follows from its place alone, up to the type's prefix."""
+    before, after = around_seq(place)
+    return b"%s%d%s" % (before, place.seq, after)
+
+
+def around_seq(place: Place) -> tuple[bytes, bytes]:
+    """The lead before and after its sequence number: the same for all events of an epoch."""
     return (
-        f'{{"specversion":"1.0","id":"{place.epoch}/{place.seq}",'
-        f'"source":"/site/{place.site}/gate/{place.gate}","type":"{TYPE_PREFIX}'
-    ).encode()
+        f'{{"specversion":"1.0","id":"{place.epoch}/'.encode(),
+        f'","source":"/site/{place.site}/gate/{place.gate}","type":"{TYPE_PREFIX}'.encode(),
+    )
 
 
 def tail(event: Event) -> bytes:

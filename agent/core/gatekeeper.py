@@ -6,32 +6,25 @@ are to be performed. All that it remembers is bounded.
 """
 
 from dataclasses import dataclass, field
-from typing import Final, assert_never
+from typing import Final
 
-from agent.core.actions import Action, Actions, HoldUnlocked, Lock, Record, Show, Unlock
-from agent.core.allowlist import Allowlist, Freshness
-from agent.core.answers import ALARM, DOOR_HELD, FREE, REFUSALS, WELCOME
+from agent.core.actions import Action, Actions, Record, Show
+from agent.core.allowlist import Allowlist, Freshness, PassKind
+from agent.core.answers import REFUSALS, WELCOME
 from agent.core.curb import Curb
 from agent.core.decision import Admit, Decision, Reason, Refuse
-from agent.core.door import Door, LockOrder, Signal, Timing
+from agent.core.door import Door
+from agent.core.doorkeeper import Doorkeeper
 from agent.core.events import Event, Fact, Kind
 from agent.core.introductions import Introductions
 from agent.core.judge import Post, judge, vouch
 from agent.core.memory import UNUSED, Memory
-from agent.core.moments import Moment
-from agent.core.notices import (
-    CameraChanged,
-    CameraState,
-    ListRefused,
-    ListSwitched,
-    Notice,
-    Order,
-    Wire,
-    WireChanged,
-)
+from agent.core.moments import Moment, Trust
+from agent.core.notices import CameraChanged, CameraState, ListRefused, ListSwitched, Notice
 from agent.core.passes import HolderCertificate, Malformed, Pass, parse
 from agent.core.presence import Presence
 from agent.core.sighting import Sighting
+from agent.core.suspicion import Alert, Suspicion
 
 _WORTHLESS: Final = frozenset(
     {
@@ -44,6 +37,10 @@ _WORTHLESS: Final = frozenset(
     }
 )
 """Refusals of codes that anyone can show in any number: they prove nobody's presence, and are curbed."""
+_NOBODYS_FAULT: Final = frozenset(
+    {Reason.CLOCK_UNSURE, Reason.LIST_DEAD, Reason.LOCKED_DOWN, Reason.INTERLOCKED, Reason.FULL}
+)
+"""Refusals of real passes for the gate's own reasons: coming again is not suspicious."""
 
 
 @dataclass(slots=True)
@@ -54,17 +51,17 @@ class Gatekeeper:
         post: where it stands.
         allowlist: the list in use; None until the first has been verified.
         memory: what each pass has used here before, from the journal.
-        door: the leaf and its lock.
+        doorkeeper: who knows the leaf, the lock and the wires.
     """
 
     post: Post
     allowlist: Allowlist | None = None
     memory: Memory = field(default_factory=Memory)
-    door: Door = field(default_factory=Door)
-    locked_down: bool = False
+    doorkeeper: Doorkeeper = field(default_factory=Doorkeeper)
     _present: Presence = field(default_factory=Presence)
     _introductions: Introductions = field(default_factory=Introductions)
     _curb: Curb = field(default_factory=Curb)
+    _suspicion: Suspicion = field(default_factory=Suspicion)
     _freshness: Freshness = Freshness.FRESH
     _welcomed_at: float = float("-inf")
 
@@ -74,10 +71,15 @@ class Gatekeeper:
         post: Post,
         allowlist: Allowlist | None = None,
         memory: Memory | None = None,
-        timing: Timing | None = None,
+        doorkeeper: Doorkeeper | None = None,
     ) -> "Gatekeeper":
         """A gatekeeper at its post, the door shut."""
-        return cls(post, allowlist, Memory() if memory is None else memory, Door(timing or Timing()))
+        return cls(post, allowlist, Memory() if memory is None else memory, doorkeeper or Doorkeeper())
+
+    @property
+    def door(self) -> Door:
+        """The leaf and its lock, as they stand."""
+        return self.doorkeeper.door
 
     # --- codes ---------------------------------------------------------------
 
@@ -90,8 +92,8 @@ class Gatekeeper:
         if isinstance(seen, HolderCertificate):
             return self._meet(seen, sighting, now)
         decision = self._judge(seen, now)
-        if isinstance(decision, Admit) and self.locked_down and self.post.direction != "out":
-            decision = Refuse(Reason.LOCKED_DOWN, decision.pass_id)
+        if isinstance(decision, Admit) and (why := self.doorkeeper.forbids(decision, self.post.direction)):
+            decision = Refuse(why, decision.pass_id)
         if not isinstance(seen, Malformed) and self._was_answered(seen.pass_id, decision, sighting, now):
             return ()
         return (
@@ -147,8 +149,7 @@ class Gatekeeper:
             facts["note"] = admit.note
         return (
             Record(Event(Kind.ADMITTED, now, facts)),
-            *self._tell_door(Signal.GRANTED, now),
-            Show(WELCOME),
+            *self.doorkeeper.let_through(admit, now),
             *self._tell_passback(admit, now),
         )
 
@@ -159,25 +160,34 @@ class Gatekeeper:
 
     def _refuse(self, refuse: Refuse, now: Moment) -> Actions:
         actions: list[Action] = []
-        if refuse.reason not in _WORTHLESS or self._curb.lets(now.mono):
+        worthless = refuse.reason in _WORTHLESS
+        alert = self._suspicion.guess(now.mono) if worthless else self._suspect(refuse, now)
+        if not worthless or self._curb.lets(now.mono):
             facts: dict[str, Fact] = {"reason": refuse.reason, "direction": self.post.direction}
             if refuse.pass_id is not None:
                 facts["pass"] = refuse.pass_id.hex()
             if refuse.detail:
                 facts["detail"] = refuse.detail
             actions.append(Record(Event(Kind.REFUSED, now, facts)))
+        if alert:
+            actions.append(Record(Event(Kind.ALERT, now, alert)))
+        answered = not worthless or self._suspicion.answers(now.mono)
         # A poster behind someone who was just let in must not turn their green light red.
-        if now.mono - self._welcomed_at >= WELCOME.lasts_s:
+        if answered and now.mono - self._welcomed_at >= WELCOME.lasts_s:
             actions.append(Show(REFUSALS[refuse.reason]))
         return tuple(actions)
+
+    def _suspect(self, refuse: Refuse, now: Moment) -> Alert | None:
+        if refuse.pass_id is None or refuse.reason in _NOBODYS_FAULT:
+            return None
+        odd_hour = refuse.reason is Reason.OUTSIDE_SCHEDULE
+        return self._suspicion.refusal(refuse.pass_id, odd_hour=odd_hour, mono=now.mono)
 
     # --- everything else -----------------------------------------------------
 
     def hear(self, notice: Notice, now: Moment) -> Actions:
         """Answer a button, a contact, the camera's health, a new list or an order."""
         match notice:
-            case WireChanged(wire, active):
-                return self._wire(wire, active=active, now=now)
             case CameraChanged(state):
                 return self._camera(state, now)
             case ListSwitched(allowlist):
@@ -188,29 +198,8 @@ class Gatekeeper:
                 return (Record(Event(Kind.LIST_SWITCHED, now, facts)),)
             case ListRefused(why):
                 return (Record(Event(Kind.LIST_REFUSED, now, {"why": why})),)
-            case Order(lockdown, by):
-                self.locked_down = lockdown
-                kind = Kind.LOCKDOWN_ON if lockdown else Kind.LOCKDOWN_OFF
-                return (Record(Event(kind, now, {"by": by})),)
             case _:
-                assert_never(notice)
-
-    def _wire(self, wire: Wire, *, active: bool, now: Moment) -> Actions:
-        match wire:
-            case Wire.EXIT:
-                if not active:
-                    return ()
-                pressed = Record(Event(Kind.EXIT, now))
-                return (pressed, *self._tell_door(Signal.GRANTED, now), Show(WELCOME))
-            case Wire.DOOR:
-                return self._tell_door(Signal.LEAF_OPENED if active else Signal.LEAF_CLOSED, now)
-            case Wire.FIRE:
-                return self._tell_door(Signal.FIRE if active else Signal.FIRE_OVER, now)
-            case Wire.TAMPER:
-                kind = Kind.TAMPER_ON if active else Kind.TAMPER_OFF
-                return (Record(Event(kind, now)), *((Show(ALARM),) if active else ()))
-            case _:
-                assert_never(wire)
+                return self.doorkeeper.hear(notice, now)
 
     def _camera(self, state: CameraState, now: Moment) -> Actions:
         kinds = {
@@ -223,8 +212,7 @@ class Gatekeeper:
     def tick(self, now: Moment) -> Actions:
         """Answer the passing of time: the pulse's end, a held door, an ageing list."""
         actions: list[Action] = []
-        while (signal := self.door.due(now.mono)) is not None:
-            actions += self._tell_door(signal, now)
+        actions += self.doorkeeper.tick(now, free_time=self._free_time(now))
         if self.allowlist and (freshness := self.allowlist.freshness(now.utc)) is not self._freshness:
             self._freshness = freshness
             kind = {Freshness.STALE: Kind.LIST_STALE, Freshness.DEAD: Kind.LIST_DEAD}.get(freshness)
@@ -234,21 +222,10 @@ class Gatekeeper:
             actions.append(Record(Event(Kind.REFUSALS_CURBED, now, {"count": curbed})))
         return tuple(actions)
 
-    # --- the door ------------------------------------------------------------
-
-    def _tell_door(self, signal: Signal, now: Moment) -> Actions:
-        self.door, order, kind = self.door.hear(signal, now.mono)
-        recorded: Actions = (Record(Event(kind, now)),) if kind else ()
-        match order:
-            case LockOrder.HOLD:
-                # Fire comes before paper.
-                return (HoldUnlocked(), *recorded, Show(FREE))
-            case LockOrder.PULSE:
-                return (*recorded, Unlock(self.door.timing.open_s))
-            case LockOrder.REST:
-                return (Lock(), *recorded)
-            case None:
-                alarm = {Kind.DOOR_FORCED: ALARM, Kind.DOOR_HELD: DOOR_HELD}.get(kind) if kind else None
-                return (*recorded, Show(alarm)) if alarm else recorded
-            case _:
-                assert_never(order)
+    def _free_time(self, now: Moment) -> bool:
+        number = self.doorkeeper.rules.free_schedule
+        if not number or self.allowlist is None or now.trust is Trust.UNKNOWN:
+            return False
+        if self.allowlist.freshness(now.utc) is Freshness.DEAD:
+            return False
+        return self.allowlist.head.in_schedule(number, PassKind.RESIDENT, now.utc)

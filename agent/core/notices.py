@@ -14,6 +14,8 @@ class Wire(StrEnum):
     DOOR = "door"  # the contact: active while the leaf stands open
     TAMPER = "tamper"  # the housing's loop: active when broken
     FIRE = "fire"  # the fire panel's relay: active in an alarm
+    SECOND = "second"  # the other door of an interlock: active while it stands open
+    LOCK = "lock"  # the lock's monitor, or the relay's second pole: active while released
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +67,49 @@ class Order:
     by: str = ""
 
 
-Notice: TypeAlias = WireChanged | CameraChanged | ListSwitched | ListRefused | Order
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """A signed order that has been verified: let one through now, as a guard would, lockdown or not."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceOrder:
+    """A signed order that has been verified: somebody works on the gate, or has done."""
+
+    on: bool
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyOrder:
+    """A signed order that has been verified: show which gate you are."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayLost:
+    """The process that holds the lock's relay is gone or hung, and is being started again."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelayBack:
+    """It serves again, the lock at rest."""
+
+
+Notice: TypeAlias = (
+    WireChanged
+    | CameraChanged
+    | ListSwitched
+    | ListRefused
+    | Order
+    | OpenOrder
+    | MaintenanceOrder
+    | IdentifyOrder
+    | RelayLost
+    | RelayBack
+)

@@ -7,14 +7,15 @@ which it believes only after verifying it by itself.
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from agent import RELEASED_UTC
-from agent.config import GateConfig, board_of
+from agent.config import GateConfig, board_of, relay_line, rules_of, timing_of
 from agent.core.actions import Record
 from agent.core.camera_watch import FROZEN_AFTER_S, CameraWatch
-from agent.core.door import Timing
+from agent.core.doorkeeper import Doorkeeper
 from agent.core.events import Event, Kind
 from agent.core.gatekeeper import Gatekeeper
 from agent.core.judge import Post
@@ -24,6 +25,7 @@ from agent.device_key import load_signer
 from agent.kiosk import Kiosk
 from agent.notify import watchdog_from
 from agent.ports import Camera, Clock
+from agent.stores import vows as vows_file
 from agent.stores.anchor import Anchor
 from agent.stores.follower import ListFollower
 from agent.stores.writer import JournalWriter, open_journal
@@ -33,6 +35,7 @@ from hw.clocks import FlooredClock, SystemClock
 from hw.inputs import GpioInputs
 from hw.outputs import GpioOutputs
 from hw.pins import pin_factory
+from hw.supervised import SupervisedRelay
 
 log = structlog.get_logger()
 
@@ -70,14 +73,17 @@ def gate_process(
     with contextlib.ExitStack() as stack:
         factory = pin_factory(config.board.pins)
         stack.callback(factory.close)
+        config.journal_file.parent.mkdir(parents=True, exist_ok=True)
         # The outputs first, so that the lock is at rest while everything else gets ready.
-        outputs = GpioOutputs(board, factory, on_change=_tell)
+        line = relay_line(config)
+        outputs = GpioOutputs(
+            board, factory, _tell, make_relay=lambda part, teller: SupervisedRelay(part, line, teller)
+        )
         stack.callback(outputs.close)
         inputs = GpioInputs(board, factory)
         stack.callback(inputs.close)
 
         floored = FlooredClock(clock or SystemClock(config.clock.trust), RELEASED_UTC)
-        config.journal_file.parent.mkdir(parents=True, exist_ok=True)
         journal = JournalWriter(
             lambda: open_journal(config.journal_file, config.site, config.gate, sign),
             floored,
@@ -91,9 +97,10 @@ def gate_process(
         follower = ListFollower(config.list_file, anchor, floored)
         stack.callback(follower.close)
         allowlist = follower.first()
-        timing = Timing(config.door.open_s, config.door.held_after_s)
+        vows, vows_fault = vows_file.recall(config.vows_file)
+        doorkeeper = Doorkeeper.at_start(timing_of(config), rules_of(config, board), vows, floored.now().mono)
         post = Post(config.site, config.gate, config.zone, config.direction)
-        gatekeeper = Gatekeeper.at(post, memory=Memory(uses), timing=timing)
+        gatekeeper = Gatekeeper.at(post, memory=Memory(uses), doorkeeper=doorkeeper)
 
         camera = camera or open_camera(config.camera)
         stack.callback(camera.close)
@@ -109,18 +116,26 @@ def gate_process(
             clock=floored,
             watchdog=watchdog,
             camera_watch=CameraWatch(floored.now().mono, FROZEN_AFTER_S),
-            list_news=_raising_floor(follower.news, floored),
+            list_news=_together(_raising_floor(follower.news, floored), outputs.notices),
+            remember=partial(vows_file.keep, config.vows_file),
         )
-        for sentence in config_faults:
-            fact = {"fault": "configuration", "why": sentence[:200]}
+        faults = [("configuration", sentence) for sentence in config_faults]
+        for what, sentence in [*faults, *([("vows", vows_fault)] if vows_fault else [])]:
+            fact = {"fault": what, "why": sentence[:200]}
             kiosk.perform((Record(Event(Kind.FAULT, floored.now(), fact)),))
         if allowlist:
             floored.raise_floor(allowlist.head.issued_utc)
             now = floored.now()
             kiosk.perform(gatekeeper.hear(ListSwitched(allowlist), now))
+        outputs.ready()
         watchdog.ready()
         yield Gate(kiosk, camera)
         watchdog.stopping()
+
+
+def _together(*sources: Callable[[], Sequence[Notice]]) -> Callable[[], Sequence[Notice]]:
+    """The notices of several sources."""
+    return lambda: [notice for source in sources for notice in source()]
 
 
 def _raising_floor(

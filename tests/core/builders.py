@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from agent.core import passes
 from agent.core.actions import Record, Show
 from agent.core.allowlist import Allowlist, Grant, Head, PassKind, Status, pack
-from agent.core.events import Event
+from agent.core.events import Event, Kind
 from agent.core.gatekeeper import Gatekeeper
 from agent.core.judge import Post
 from agent.core.keys import Alg, PublicKey
@@ -158,8 +158,12 @@ def records(actions) -> list[Event]:
 
 
 def told(actions) -> list[str]:
-    """What was journaled, as `kind` or `kind reason`, in order."""
-    return [f"{event.kind} {event.facts.get('reason', '')}".strip() for event in records(actions)]
+    """What was journaled, as `kind` or `kind reason`, in order; alerts have stories of their own."""
+    return [
+        f"{event.kind} {event.facts.get('reason', '')}".strip()
+        for event in records(actions)
+        if event.kind is not Kind.ALERT
+    ]
 
 
 def shown(actions) -> list[str]:

@@ -10,7 +10,9 @@ from agent.core.answers import (
     DOOR_HELD,
     FREE,
     HIGH_HZ,
+    IDENTIFY,
     LOW_HZ,
+    NOTED,
     REFUSALS,
     WELCOME,
     Beat,
@@ -19,7 +21,7 @@ from agent.core.answers import (
 )
 from agent.core.decision import Reason
 
-ALL = [WELCOME, ALARM, DOOR_HELD, FREE, *REFUSALS.values()]
+ALL = [WELCOME, NOTED, ALARM, DOOR_HELD, FREE, IDENTIFY, *REFUSALS.values()]
 NAMED = {"ids": lambda pattern: pattern.name}
 
 
@@ -67,7 +69,7 @@ def test_a_refusal_is_counted_out_in_long_and_short(reason):
     assert [beat.tone_hz for beat in lit] == [LOW_HZ] * long + [HIGH_HZ] * short
     assert all(beat.light is Light.RED for beat in lit)
     assert 1 <= long <= 4
-    assert 1 <= short <= 5
+    assert 1 <= short <= 6
     assert [beat.light for beat in REFUSALS[reason].beats[1::2]] == [None] * (long + short), (
         "a gap after each"
     )
@@ -75,7 +77,8 @@ def test_a_refusal_is_counted_out_in_long_and_short(reason):
 
 def test_green_is_for_going_through_and_never_for_staying_out():
     lights = {pattern.name: {beat.light for beat in pattern.beats} - {None} for pattern in ALL}
-    assert lights.pop("admitted") == lights.pop("free") == {Light.GREEN}
+    assert lights.pop("admitted") == lights.pop("noted") == lights.pop("free") == {Light.GREEN}
+    assert lights.pop("identify") == {Light.WHITE}
     assert set(map(frozenset, lights.values())) == {frozenset({Light.RED})}
 
 

@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core import answers
-from agent.core.actions import HoldUnlocked, Lock, Record, Show, Unlock
+from agent.core.actions import HoldUnlocked, Lock, Record, Remember, Show, Unlock
+from agent.core.allowlist import Status
 from agent.core.curb import BURST
 from agent.core.decision import Reason
-from agent.core.door import State, Timing
+from agent.core.door import Door, State, Timing
+from agent.core.doorkeeper import Doorkeeper
 from agent.core.events import Kind
 from agent.core.gatekeeper import Gatekeeper
 from agent.core.memory import Use, Way
@@ -23,7 +25,10 @@ from agent.core.notices import (
     WireChanged,
 )
 from agent.core.presence import AWAY_S
+from agent.core.rules import Rules
+from agent.core.schedule import Window
 from agent.core.sighting import Sighting
+from agent.core.suspicion import GUESSES
 from tests.core.builders import (
     ALICE,
     BOB,
@@ -257,7 +262,7 @@ def test_a_flood_of_worthless_codes_is_curbed_counted_and_told(reason):
     for n in range(100):
         flood += gate.see(sight(WORTHLESS[reason](n)), at(n / 100))
     assert told(flood) == [f"pass.refused {reason}"] * BURST
-    assert shown(flood) == [f"refused.{reason}"] * 100, "the person is answered each time"
+    assert shown(flood) == [f"refused.{reason}"] * GUESSES, "and then the answers slow down"
     later = gate.tick(at(40.0))
     assert [(event.kind, dict(event.facts)) for event in records(later)] == [
         (Kind.REFUSALS_CURBED, {"count": 90})
@@ -333,7 +338,85 @@ def test_an_order_never_moves_the_lock():
     gate = keeper(*PEOPLE)
     for lockdown in (True, False):
         actions = gate.hear(Order(lockdown), at())
-        assert all(isinstance(action, Record) for action in actions)
+        assert all(isinstance(action, Record | Remember) for action in actions)
+
+
+# --- abnormal use -----------------------------------------------------------------------
+
+
+def alerts(actions) -> list[str]:
+    return [event.facts["what"] for event in records(actions) if event.kind is Kind.ALERT]
+
+
+def test_a_guesser_is_told_to_the_office_at_the_fifth_try_and_the_next_honest_person_waits_for_nothing():
+    gate, said = keeper(*PEOPLE), []
+    for n in range(50):
+        said += gate.see(sight(f"guess {n}"), at(n / 10))
+    assert alerts(said) == ["guessing"]
+    assert len(shown(said)) < 10
+    honest = gate.see(sight(static("visitor")), at(5.0))
+    assert (opened(honest), shown(honest)) == (True, ["admitted"])
+
+
+def test_somebody_refused_for_their_own_pass_is_answered_at_once_beside_a_guesser():
+    gate = keeper(*PEOPLE)
+    for n in range(50):
+        gate.see(sight(f"guess {n}"), at(n / 10))
+    over = gate.see(sight(static("visitor", not_after_utc=NOON)), at(5.0))
+    assert shown(over) == ["refused.expired"]
+
+
+def test_a_pass_that_is_refused_again_and_again_is_told():
+    gate, said = keeper(grant("visitor", status=Status.SUSPENDED)), []
+    for n in range(3):
+        said += gate.see(sight(static("visitor")), at(5.0 * n))
+    assert alerts(said) == ["refused_again"]
+
+
+def test_coming_at_an_odd_hour_is_told_at_once():
+    gate = keeper(grant("visitor", schedule=9))
+    assert alerts(gate.see(sight(static("visitor")), at())) == ["odd_hour"]
+
+
+def test_coming_again_in_a_lockdown_is_nobodys_fault():
+    gate, said = keeper(*PEOPLE), []
+    gate.hear(Order(lockdown=True), at())
+    for n in range(5):
+        said += gate.see(sight(static("visitor")), at(5.0 * n))
+    assert alerts(said) == []
+
+
+# --- free passage -----------------------------------------------------------------------
+
+WORKDAY = {"schedules": {1: (Window(frozenset(range(1, 6)), 8 * 60, 18 * 60),)}}
+
+
+def free_keeper(**fields) -> Gatekeeper:
+    doorkeeper = Doorkeeper(rules=Rules(free_schedule=1))
+    return Gatekeeper.at(NORTH, listed(*PEOPLE, **{**WORKDAY, **fields}), doorkeeper=doorkeeper)
+
+
+def test_in_the_hours_that_the_list_signs_the_gate_stands_free_and_then_it_is_shut():
+    gate = free_keeper()
+    assert told(gate.tick(at(0.0))) == ["free.on"]
+    assert told(gate.tick(at(6 * 3600.0))) == ["free.off"]
+
+
+def test_free_passage_wants_a_list_a_clock_and_a_schedule_that_is_known():
+    assert told(free_keeper().tick(at(trust=Trust.UNKNOWN))) == []
+    assert told(free_keeper(schedules={}).tick(at())) == []
+    assert told(free_keeper(expires_utc=NOON).tick(at())) == ["list.dead"]
+    listless = Gatekeeper.at(NORTH, doorkeeper=Doorkeeper(rules=Rules(free_schedule=1)))
+    assert told(listless.tick(at())) == []
+
+
+def test_two_doors_of_an_interlock_refuse_and_the_pass_is_not_used_up():
+    gate = Gatekeeper.at(NORTH, listed(*PEOPLE), doorkeeper=Doorkeeper(rules=Rules(interlock=True)))
+    gate.hear(pressed(Wire.SECOND), at())
+    code = sight(rotating("alice", ALICE))
+    assert told(gate.see(code, at(1.0))) == ["pass.refused interlocked"]
+    gate.hear(released(Wire.SECOND), at(2.0))
+    assert opened(gate.see(code, at(4.0)))
 
 
 # --- buttons, contacts, fire -----------------------------------------------------------
@@ -357,7 +440,7 @@ def test_the_exit_button_lets_out_without_a_list_without_a_clock_and_in_every_st
 
 
 def test_a_person_goes_through_and_the_door_is_journaled():
-    gate = Gatekeeper.at(NORTH, listed(*PEOPLE), timing=Timing(open_s=3.0))
+    gate = Gatekeeper.at(NORTH, listed(*PEOPLE), doorkeeper=Doorkeeper(Door(Timing(open_s=3.0))))
     assert Unlock(3.0) in gate.see(sight(static("visitor")), at(0.0))
     assert told(gate.hear(pressed(Wire.DOOR), at(1.0))) == ["door.opened"]
     closed = gate.hear(released(Wire.DOOR), at(2.0))

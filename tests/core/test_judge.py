@@ -521,7 +521,7 @@ def test_on_the_way_out_what_is_not_real_stays_refused():
     assert reason(rotating("carol", MALLORY), post=WAY_OUT) is Reason.UNKNOWN_PASS
 
 
-def test_every_reason_but_lockdown_which_is_the_gatekeepers_has_its_story_here():
+def test_every_reason_but_those_of_the_door_has_its_story_here():
     elsewhere = {
         Reason.MALFORMED,
         Reason.FORGED,
@@ -529,6 +529,8 @@ def test_every_reason_but_lockdown_which_is_the_gatekeepers_has_its_story_here()
         Reason.UNKNOWN_PASS,
         Reason.WRONG_SITE,
         Reason.LOCKED_DOWN,
+        Reason.INTERLOCKED,
+        Reason.FULL,
         Reason.USED_UP,  # only ways in are counted
         Reason.PASSED_BACK,
     }

@@ -15,7 +15,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +38,8 @@ _LOOP_S: Final = 0.2
 _FAREWELL_S: Final = 1.0
 _TOPICS_A_PACKET: Final = 64  # brokers drop retained messages that a wide subscription asks for at once
 _MAX_PASSWORD_BYTES: Final = 1024
+_MAILBOX_MESSAGES: Final = 1024
+_MAILBOX_BYTES: Final = 16 * 1024 * 1024
 _PROTOCOLS: Final = {"3.1.1": mqtt.MQTTv311, "5": mqtt.MQTTv5}
 _log = structlog.get_logger("agent.brokers.paho")
 
@@ -58,6 +60,7 @@ class PahoBroker:
         self._config = config
         self._client_id, self._status_topic, self._topics = client_id, status_topic, tuple(topics)
         self._inbox = Inbox()
+        self._mailboxes: dict[str, Inbox] = {}
         self._greeted: mqtt.Client | None = None  # the client whose connection stands
         self._connection = 0
         self._answered_mono = 0.0
@@ -73,6 +76,11 @@ class PahoBroker:
     @property
     def connection(self) -> int:
         return self._connection
+
+    @property
+    def greeted(self) -> mqtt.Client | None:
+        """The client whose connection stands, for a mailbox."""
+        return self._greeted
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
         """Hand over one message, QoS 1; False (nothing kept) when offline or too many are unanswered.
@@ -106,6 +114,12 @@ class PahoBroker:
 
     def received(self, wait_s: float) -> Sequence[tuple[str, bytes]]:
         return self._inbox.take(wait_s)
+
+    def mailbox(self, prefix: str) -> "PahoMailbox":
+        """Topics that begin so come to their own mailbox from now on."""
+        inbox = Inbox(_MAILBOX_MESSAGES, _MAILBOX_BYTES)
+        self._mailboxes = {**self._mailboxes, prefix: inbox}  # the broker's thread may be reading the other
+        return PahoMailbox(self, inbox)
 
     def close(self) -> None:
         """Say `offline`, if there is somebody to say it to, and disconnect; safe to call twice."""
@@ -206,8 +220,8 @@ class PahoBroker:
         if reason.is_failure:
             self._tell("broker.refused", str(reason))
             return
-        for first in range(0, len(self._topics), _TOPICS_A_PACKET):
-            client.subscribe([(topic, _QOS) for topic in self._topics[first : first + _TOPICS_A_PACKET]])
+        for some in _in_packets(self._topics):
+            client.subscribe([(topic, _QOS) for topic in some])
         client.publish(self._status_topic, ONLINE, _QOS, retain=True)
         self._why = ""
         self._answered_mono = time.monotonic()
@@ -230,7 +244,10 @@ class PahoBroker:
         except UnicodeDecodeError:
             _log.warning("broker.message_refused", found="a topic that is not UTF-8")
             return
-        if lost := self._inbox.put(topic, bytes(message.payload)):
+        inbox = next(
+            (its for prefix, its in self._mailboxes.items() if topic.startswith(prefix)), self._inbox
+        )
+        if lost := inbox.put(topic, bytes(message.payload)):
             _log.warning("broker.inbox_full", lost=lost)
 
     def _on_publish(
@@ -253,6 +270,46 @@ class PahoBroker:
         why, self._why = self._why, f"{event} {found}"
         if self._why != why:
             _log.warning(event, host=self._config.host, port=self._config.port, found=found)
+
+
+class PahoMailbox:
+    """An agent.ports.Mailbox."""
+
+    def __init__(self, broker: PahoBroker, inbox: Inbox) -> None:
+        self._broker, self._inbox = broker, inbox
+
+    @property
+    def online(self) -> bool:
+        return self._broker.online
+
+    @property
+    def connection(self) -> int:
+        return self._broker.connection
+
+    def received(self, wait_s: float) -> Sequence[tuple[str, bytes]]:
+        return self._inbox.take(wait_s)
+
+    def subscribe(self, topics: Sequence[str]) -> bool:
+        """See agent.ports.Mailbox; at most once: whoever misses one asks again."""
+        return self._ask(lambda client, some: client.subscribe([(topic, 0) for topic in some])[0], topics)
+
+    def unsubscribe(self, topics: Sequence[str]) -> bool:
+        return self._ask(lambda client, some: client.unsubscribe(list(some))[0], topics)
+
+    def _ask(self, ask: Callable[[mqtt.Client, Sequence[str]], MQTTErrorCode], topics: Sequence[str]) -> bool:
+        client = self._broker.greeted
+        if client is None:
+            return False
+        try:
+            return all(ask(client, some) == MQTTErrorCode.MQTT_ERR_SUCCESS for some in _in_packets(topics))
+        except (ValueError, OSError) as fault:
+            _log.warning("broker.subscribe_failed", found=str(fault))
+            return False
+
+
+def _in_packets(topics: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(topics), _TOPICS_A_PACKET):
+        yield topics[first : first + _TOPICS_A_PACKET]
 
 
 class _Client(mqtt.Client):

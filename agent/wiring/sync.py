@@ -6,6 +6,7 @@ it stores, the gate verifies again, so this process needs no trust.
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from agent import RELEASED_UTC
@@ -13,11 +14,13 @@ from agent.brokers import open_broker
 from agent.config import GateConfig
 from agent.core.feed import ack_topic, status_topic
 from agent.notify import watchdog_from
+from agent.ports import Broker
 from agent.refresher import Refresher
 from agent.stores.anchor import Anchor
 from agent.stores.http_source import HttpSource
 from agent.stores.journal import JournalReader
 from agent.stores.lists import open_store
+from agent.stores.mqtt_source import MqttSource, list_prefix
 from agent.stores.pointer import PointerStore
 from agent.stores.sources import DirectorySource, Source
 from agent.stores.updates import Outcome
@@ -30,28 +33,36 @@ class SyncFault(Exception):
     """The configuration gives sync nothing to do; says what to set."""
 
 
-def source_of(config: GateConfig) -> Source:
+def source_of(config: GateConfig, broker: Broker | None) -> Source:
     """The source that `list.source` names.
 
+    Args:
+        broker: the connection that events take, too; lists may come over it.
     Raises:
-        SyncFault: none is set.
+        SyncFault: none is set, or it is the broker's and there is no broker.
     """
     kind, _, place = config.list.source.partition(":")
     if kind == "dir":
         return DirectorySource(Path(place))
     if kind in ("http", "https"):
         return HttpSource(config.list.source)
+    if kind == "mqtt":
+        if broker is None:
+            raise SyncFault(
+                'list.source is "mqtt", and the configuration has no [broker]; set its host and port'
+            )
+        return MqttSource(broker.mailbox(list_prefix(config.site)), config.site)
     raise SyncFault(
-        "list.source is not set; wanted dir:/path of the published list, or http://… of it; see the office"
+        "list.source is not set; wanted mqtt, dir:/path of the published list, or http://… of it; see the office"
     )
 
 
-def refresher_of(config: GateConfig) -> Refresher:
+def refresher_of(config: GateConfig, broker: Broker | None) -> Refresher:
     """What brings the list."""
     config.list_file.parent.mkdir(parents=True, exist_ok=True)
     return Refresher(
         lambda: open_store(config.list_file),
-        source_of(config),
+        source_of(config, broker),
         Anchor(config.root.read_bytes(), config.site, config.sync_trust),
         FlooredClock(SystemClock(config.clock.trust), RELEASED_UTC),
     )
@@ -59,19 +70,16 @@ def refresher_of(config: GateConfig) -> Refresher:
 
 def refresh_once(config: GateConfig) -> Outcome:
     """Bring the list once, as after enrolment."""
-    return refresher_of(config).once()
+    if config.list.source == "mqtt" and config.broker is not None:
+        with _connected(config) as broker:
+            return refresher_of(config, broker).once()
+    return refresher_of(config, None).once()
 
 
-def sync_process(config: GateConfig, stop: threading.Event) -> None:
-    """Send and bring until stop is set.
-
-    Raises:
-        SyncFault, OSError: the configuration or the disk makes it impossible from the start.
-    """
+@contextlib.contextmanager
+def _connected(config: GateConfig) -> Iterator[Broker]:
     if config.broker is None:
         raise SyncFault("the configuration has no [broker]; sync needs host, port and a password file")
-    refresher = refresher_of(config)
-    watchdog = watchdog_from()
     with contextlib.closing(
         open_broker(
             config.broker,
@@ -80,6 +88,18 @@ def sync_process(config: GateConfig, stop: threading.Event) -> None:
             topics=(ack_topic(config.site, config.gate),),
         )
     ) as broker:
+        yield broker
+
+
+def sync_process(config: GateConfig, stop: threading.Event) -> None:
+    """Send and bring until stop is set.
+
+    Raises:
+        SyncFault, OSError: the configuration or the disk makes it impossible from the start.
+    """
+    with _connected(config) as broker:
+        refresher = refresher_of(config, broker)
+        watchdog = watchdog_from()
         uplink = Uplink(
             config.site,
             config.gate,

@@ -19,8 +19,10 @@ class Frame:
         half: (H // 2, W // 2) uint8, the same picture at half size when the camera's hardware
             scaler made one; else None and the reader makes its own.
         taken_mono: monotonic seconds at capture.
+        gain: of this picture's exposure against the camera's usual one; 1 unless it alternates.
     """
 
     luma: Grey
     half: Grey | None
     taken_mono: float
+    gain: float = 1.0

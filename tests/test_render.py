@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from agent.core import passes
 from agent.core.keys import Alg, PublicKey
+from agent.frames import Frame
 from agent.vision import Reader
 from benchmarks import decode
 from hw.sim.approach import Approach
 from hw.sim.codes import MEDIA, flat, matrix
-from hw.sim.conditions import CONDITIONS
+from hw.sim.conditions import CONDITIONS, REALISTIC
 from hw.sim.film import Film, still
 from hw.sim.holder import Holder
 from hw.sim.script import FaultKind, ScriptFault, read_script
@@ -47,12 +48,25 @@ def test_what_no_code_can_hold_is_refused():
 
 
 @pytest.mark.parametrize("medium", MEDIA)
-@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("condition", REALISTIC)
 def test_what_is_held_up_is_read_within_its_approach(medium, condition):
     film = Film([Approach(PASS, medium, condition, seconds=2, seed=4)], 540, 960)
     reader = Reader()
     read = {s.text for number in range(14, 46) for s in reader.read(film.frame_at(number / 30))}
     assert read == {PASS}
+
+
+@pytest.mark.parametrize("medium", ["phone", "dark-phone"])
+def test_a_screen_that_burns_out_at_night_is_read_in_the_darker_of_two_exposures(medium):
+    film = Film([Approach(PASS, medium, "hard-night", seconds=2, seed=4)], 540, 960)
+    for gains, wanted in (((1.0,), set()), ((1.0, 0.25), {PASS})):
+        reader = Reader()
+        read = set()
+        for number in range(60):
+            gain = gains[number % len(gains)]
+            frame = Frame(film.frame_at(number / 30, gain=gain), None, number / 30, gain)
+            read |= {sighting.text for sighting in reader.read(frame)}
+        assert read == wanted
 
 
 def test_the_same_second_is_the_same_picture_and_no_other_second_is():

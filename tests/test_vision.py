@@ -18,7 +18,7 @@ from agent.frames import Frame
 from agent.pictures import LARGEST_PX, load
 from agent.vision import DecoderFault, Reader, ReaderConfig
 from agent.vision.pictures import decode_files, legible
-from agent.vision.stages import STAGES, StageAbsent, zbar
+from agent.vision.stages import STAGES, Found, StageAbsent, zbar
 from hw.sim.codes import flat
 from hw.sim.film import still
 
@@ -29,6 +29,14 @@ needs_zbar = pytest.mark.skipif(zbar.why_refused() is not None, reason=str(zbar.
 
 def texts(sightings):
     return [sighting.text for sighting in sightings]
+
+
+def passers_by(count):
+    """A wall before which something small moves."""
+    for number in range(count):
+        frame = WALL.copy()
+        frame[100 : 100 + 80, 10 * number % 500 : 10 * number % 500 + 60] = 20
+        yield frame
 
 
 def on_a_wall(*codes, gap=40):
@@ -261,7 +269,7 @@ def test_a_stage_that_cannot_run_here_is_named_and_the_others_read():
 
 
 def test_a_stage_that_nobody_knows_is_a_fault_of_the_configuration():
-    with pytest.raises(ValidationError, match="no stage 'C'; known are A, B, b"):
+    with pytest.raises(ValidationError, match="no stage 'C'; known are A, a, B"):
         ReaderConfig(stages=("A", "C"))
 
 
@@ -315,8 +323,8 @@ def test_on_a_slow_machine_every_stage_still_gets_its_turn():
     STAGES.update({name: (lambda stage=stage: stage) for name, stage in stages.items()})
     try:
         reader = Reader(ReaderConfig(stages=tuple(stages), extras=(), budget_ms=5))
-        for _ in range(60):
-            reader.read(WALL)
+        for frame in passers_by(60):
+            reader.read(frame)
     finally:
         for name in stages:
             del STAGES[name]
@@ -326,16 +334,126 @@ def test_on_a_slow_machine_every_stage_still_gets_its_turn():
     assert 0 < looks[2] < 60
 
 
-def test_the_costly_extra_looks_at_one_miss_in_eight():
+def test_the_costly_extra_looks_when_the_others_have_failed_for_a_while_and_then_at_one_miss_in_eight():
     extra = Slow("extra", 0.0)
     STAGES["extra"] = lambda: extra
     try:
         reader = Reader(ReaderConfig(extras=("extra",), extra_every=8))
-        for _ in range(24):
-            reader.read(WALL)
+        for frame in passers_by(32):
+            reader.read(frame)
     finally:
         del STAGES["extra"]
     assert extra.looks == 3
+
+
+# Nobody there.
+
+
+@pytest.fixture
+def counted():
+    """A stage that only counts, under the name that it is given."""
+    stage = Slow("counted", 0.0)
+    STAGES["counted"] = lambda: stage
+    yield stage
+    del STAGES["counted"]
+
+
+GRAIN = np.random.default_rng(0).normal(0, 6.0, (1000, 1600)).astype(np.float32)
+
+
+def noisy(luma, seed):
+    """With a sensor's grain, another piece of it for each seed."""
+    row, column = np.random.default_rng(seed).integers(0, 256, 2)
+    grain = GRAIN[row : row + luma.shape[0], column : column + luma.shape[1]]
+    return cv2.add(np.asarray(luma, np.float32), grain, dtype=cv2.CV_8U)
+
+
+def test_an_empty_gate_is_looked_at_now_and_then(counted):
+    reader = Reader(ReaderConfig(stages=("counted",), extras=(), rest_every=8))
+    for seed in range(81):
+        assert reader.read(noisy(WALL, seed)) == ()
+    assert counted.looks == 1 + 10  # the first frame, and then one in eight
+
+
+def test_whoever_comes_is_looked_at_in_the_same_frame_and_until_he_has_gone(counted):
+    reader = Reader(ReaderConfig(stages=("counted",), extras=(), rest_every=1000))
+    frames = [WALL] * 20
+    for _ in range(10):  # a faint card of 60 x 60 pixels that is held quite still
+        frames.append(WALL.copy())
+        frames[-1][200:260, 300:360] -= 6
+    seen = []
+    for seed, frame in enumerate([*frames, *[WALL] * 20]):
+        before = counted.looks
+        reader.read(noisy(frame, seed))
+        seen.append(counted.looks > before)
+    assert all(seen[20:30])
+    assert sum(seen) <= 10 + 1 + 1 + 3  # the first, one at rest, some afterthoughts
+
+
+def test_what_is_left_before_the_gate_becomes_part_of_it(counted):
+    reader = Reader(ReaderConfig(stages=("counted",), extras=(), rest_every=1000))
+    parked = WALL.copy()
+    parked[100:300, 100:300] = 30
+    for seed in range(20):
+        reader.read(noisy(WALL, seed))
+    for seed in range(250):
+        reader.read(noisy(parked, seed))
+    before = counted.looks
+    for seed in range(50):
+        reader.read(noisy(parked, seed))
+    assert counted.looks == before
+
+
+def test_a_lamp_that_brightens_all_alike_wakes_nobody_for_long(counted):
+    reader = Reader(ReaderConfig(stages=("counted",), extras=(), rest_every=1000))
+    for seed in range(60):
+        reader.read(noisy(WALL + np.uint8(seed // 2), seed))
+    assert counted.looks <= 3
+
+
+@pytest.mark.parametrize("gains", [(1.0,), (1.0, 0.25)])
+def test_alternating_exposures_are_not_taken_for_motion(counted, gains):
+    reader = Reader(ReaderConfig(stages=("counted",), extras=(), rest_every=1000))
+    for seed in range(60):
+        gain = gains[seed % len(gains)]
+        reader.read(Frame(noisy(WALL * gain, seed), None, float(seed), gain))
+    assert counted.looks <= 1 + len(gains)
+
+
+class Hesitant(Slow):
+    """Reads at its fourth look."""
+
+    def look(self, views):
+        super().look(views)
+        return (Found(b"AT LAST"),) if self.looks == 4 else ()
+
+
+def test_a_code_that_stirs_as_little_as_the_wall_is_read_all_the_same():
+    STAGES["hesitant"] = lambda: Hesitant("hesitant", 0.0)
+    try:
+        reader = Reader(ReaderConfig(stages=("A", "hesitant"), extras=(), rest_every=4))
+        assert any(reader.read(noisy(WALL, seed)) for seed in range(40))
+    finally:
+        del STAGES["hesitant"]
+
+
+def test_a_code_is_followed_across_the_picture_with_its_corners_in_the_frames_pixels():
+    reader = Reader()
+    code = flat(PASS, module_px=5)
+    for number in range(30):
+        wall = np.full((720, 1280), 128, np.uint8)
+        left, top = 40 + 30 * number, 100 + 7 * number
+        wall[top : top + code.shape[0], left : left + code.shape[1]] = code
+        (sighting,) = reader.read(noisy(wall, number))
+        assert np.abs(np.array(sighting.corners[0]) - (left + 20, top + 20)).max() <= 5
+
+
+def test_what_was_seen_and_not_read_is_no_sighting():
+    torn = flat(PASS, module_px=6)
+    torn[120:220, 60:260] = 255
+    reader = Reader()
+    for seed in range(20):
+        assert reader.read(noisy(on_a_wall(torn), seed)) == ()
 
 
 # Files.

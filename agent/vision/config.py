@@ -22,18 +22,21 @@ class ReaderConfig(BaseModel):
     """A cascade.
 
     Args:
-        stages: tried in order until one reads; the first on every frame, the others as time allows.
-        extras: costly last resorts, one of them in turn on every extra_every-th miss.
+        stages: tried in order until one reads; the first on every frame in which something stirs, the
+            others as time allows.
+        extras: costly last resorts, one of them in turn on every extra_every-th miss while something stirs.
         budget_ms: reading time that a frame earns; the first stage looks even when it is spent.
+        rest_every: while nothing stirs, one stage in turn looks at one frame in so many.
         max_codes: sightings a frame, at most.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stages: StageNames = ("A", "B", "b")
+    stages: StageNames = ("A", "B", "a", "s", "b", "third")
     extras: StageNames = ("pyzbar",)
     extra_every: int = Field(default=8, ge=1, le=1000)
-    budget_ms: float = Field(default=60.0, ge=1, le=60_000)
+    budget_ms: float = Field(default=30.0, ge=1, le=60_000)
+    rest_every: int = Field(default=8, ge=1, le=1000)
     max_codes: int = Field(default=16, ge=1, le=64)
 
     @classmethod

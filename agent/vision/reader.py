@@ -1,23 +1,45 @@
 """Frames in, code texts out.
 
-The reader owns the order of the stages and the time they may take. It knows
-nothing of passes, and it believes nothing that it reads: whoever takes a
-sighting verifies it.
+The reader owns the order of the stages, where they look and the time they may
+take. It knows nothing of passes, and it believes nothing that it reads:
+whoever takes a sighting verifies it.
 """
 
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from agent.core.sighting import Sighting
 from agent.frames import Frame, Grey
 from agent.vision.budget import Budget
 from agent.vision.config import ReaderConfig
+from agent.vision.motion import Motion, Scene
 from agent.vision.stages import STAGES, Found, Stage, StageAbsent
-from agent.vision.views import Views
+from agent.vision.views import Box, Views
 
-STRAIN_SHARE = 0.2
+STRAIN_SHARE: Final = 0.2
 """How much of a sighting's effort is the code's own wear, not the stage that read it."""
+WIDE_EVERY: Final = 8
+"""One miss in so many is looked at whole, wherever something stirs."""
+EXTRA_AT_REST: Final = 24
+"""One look in so many at a scene without motion is an extra's."""
+EXPOSURES: Final = 4
+"""A camera may alternate between so many, each with an empty gate of its own to remember."""
+TRACKED_FRAMES: Final = 8
+TRACK_MARGIN: Final = 0.5
+"""How far a hand may move from one frame to the next, as a share of the code."""
+
+
+@dataclass(slots=True)
+class _Track:
+    """Where a code was last, and which stage saw it; for the frames that follow."""
+
+    box: Box
+    stage: Stage
+    read: bool
+    frames_left: int = TRACKED_FRAMES
 
 
 class Reader:
@@ -38,8 +60,12 @@ class Reader:
         self._stages = tuple(self._made(self.config.stages))
         self._extras = tuple(self._made(self.config.extras))
         self._budget = Budget(self.config.budget_ms)
+        self._motions: dict[float, Motion] = {}
+        self._shape: tuple[int, ...] = ()
+        self._track: _Track | None = None
         self._resume_at = 0
         self._misses = 0
+        self._rested = 0
         self._familiar: frozenset[str] = frozenset()
 
     def read(self, frame: Frame | Grey) -> tuple[Sighting, ...]:
@@ -49,7 +75,7 @@ class Reader:
             frame: (H, W) uint8 luma, 0 black to 255 white, of any size; not modified, not kept.
 
         Returns:
-            One sighting per distinct text, least effort first; empty if none.
+            One sighting per distinct text, in the order of their stages; empty if none.
 
         Raises:
             DecoderFault: not uint8 or not two-dimensional. Nothing else, whatever the picture.
@@ -60,14 +86,20 @@ class Reader:
         views = Views(frame)
         if not views.readable:
             return ()
+        if views.full.shape != self._shape:
+            self._shape, self._track = views.full.shape, None
+        self._budget.earn()
+        scene = self._motion_at(frame.gain if isinstance(frame, Frame) else 1.0).look(views)
         sightings: dict[str, Sighting] = {}
         looked_again = False
-        for stage in self._due():
-            found = self._look(stage, views)
+        for stage, part in self._looks(views, scene):
+            found = self._look(stage, part)
+            self._remember(found, stage, part, views)
             took_ms = (time.perf_counter() - started) * 1000
-            for each in found[: self.config.max_codes - len(sightings)]:
-                sighting = _sighting(each, stage, took_ms)
-                sightings.setdefault(sighting.text, sighting)
+            for each in found:
+                if each.payload is not None and len(sightings) < self.config.max_codes:
+                    sighting = _sighting(each, each.payload, stage, part, took_ms)
+                    sightings.setdefault(sighting.text, sighting)
             # One new code is what a gate expects. Where there are several, a second look
             # finds those too small for the first; and a poster that is always in sight
             # must not keep the reader from looking for the person beside it.
@@ -75,30 +107,72 @@ class Reader:
             if news and (looked_again or len(sightings) == 1):
                 break
             looked_again = bool(news)
-        self._misses = 0 if sightings else self._misses + 1
+        if scene.stirring:
+            self._misses = 0 if sightings else self._misses + 1
         self._familiar = frozenset(sightings)
         return tuple(sightings.values())
 
-    def _due(self) -> Iterator[Stage]:
-        """The stages for this frame, in order; the caller stops when it has what it wants.
+    def _looks(self, views: Views, scene: Scene) -> Iterator[tuple[Stage, Views]]:
+        """Who looks at this frame, and at which part of it; the caller stops when it has what it wants.
 
-        The first always looks. The others look while the frame's time lasts; those left
-        out come first on the next frame, so that a slow machine starves none.
+        First where a code was just now. Then, if something stirs, the first stage where it stirs; the
+        others while the frame's time lasts, and those left out come first on the next frame, so
+        that a slow machine starves none. If nothing stirs, one stage in turn, now and then.
         """
-        self._budget.earn()
-        yield from self._stages[:1]
-        others = self._stages[1:]
-        first = self._resume_at if self._resume_at < len(others) else 0
-        for index in [*range(first, len(others)), *range(first)]:
-            if not self._budget.left:
-                self._resume_at = index
-                break
-            yield others[index]
-        else:
-            self._resume_at = 0
+        track = self._track
+        if track is not None:
+            if track.frames_left == 0:
+                self._track = None
+            track.frames_left -= 1
+            if track.read:
+                yield track.stage, views.cut(track.box)
+        if not scene.stirring:
+            yield from self._resting(views)
+            return
+        # A wide look now and then, for what stirs so little that it is taken for the gate itself.
+        wide = scene.region is None or self._misses % WIDE_EVERY == WIDE_EVERY - 1
+        part = views if wide or scene.region is None else views.cut(scene.region)
+        yield from ((stage, part) for stage in self._stages[:1])
+        nearly = self._track
+        if nearly is not None and not nearly.read:
+            part = views.cut(nearly.box)
+        # Something unread is there, or this may be the only picture: all look. Else one in turn.
+        everyone = nearly is not None or scene.fresh
+        yield from ((stage, part) for stage in self._others(len(self._stages) if everyone else 1))
         turn, odd = divmod(self._misses + 1, self.config.extra_every)
-        if self._extras and not odd:
-            yield self._extras[turn % len(self._extras)]
+        if self._extras and not odd and turn > 1:
+            yield self._extras[turn % len(self._extras)], part
+
+    def _others(self, most: int) -> Iterator[Stage]:
+        """The stages behind the first, from where the last frame left off."""
+        others = self._stages[1:]
+        for _ in others[:most]:
+            if not self._budget.left:
+                return
+            self._resume_at = (self._resume_at + 1) % len(others)
+            yield others[self._resume_at - 1]
+
+    def _resting(self, views: Views) -> Iterator[tuple[Stage, Views]]:
+        """Nobody is there, as far as motion shows; look all the same, but not at every frame.
+
+        At every frame only where a code was seen and not yet read: somebody may hold it very still.
+        """
+        nearly = self._track
+        if nearly is not None and not nearly.read:
+            yield from ((stage, views.cut(nearly.box)) for stage in (nearly.stage, *self._others(1)))
+        turn, odd = divmod(self._rested, self.config.rest_every)
+        self._rested += 1
+        if odd:
+            return
+        if self._extras and turn % EXTRA_AT_REST == EXTRA_AT_REST - 1:
+            yield self._extras[turn // EXTRA_AT_REST % len(self._extras)], views
+        elif self._stages:
+            yield self._stages[turn % len(self._stages)], views
+
+    def _motion_at(self, gain: float) -> Motion:
+        if gain not in self._motions and len(self._motions) >= EXPOSURES:
+            self._motions.clear()
+        return self._motions.setdefault(gain, Motion())
 
     def _look(self, stage: Stage, views: Views) -> Sequence[Found]:
         with self._budget.spending():
@@ -108,6 +182,15 @@ class Reader:
                 self.faults[stage.name] += 1
                 return ()
 
+    def _remember(self, found: Sequence[Found], stage: Stage, part: Views, whole: Views) -> None:
+        """Keep in mind where a code was read, or else where one was seen."""
+        for each in sorted(found, key=lambda one: one.payload is None)[:1]:
+            read = each.payload is not None
+            if each.corners and (read or self._track is None or not self._track.read):
+                box = Box.about(whole.full.shape, _in_frame(each, part), TRACK_MARGIN)
+                if box.area:
+                    self._track = _Track(box, stage, read)
+
     def _made(self, names: Iterable[str]) -> Iterator[Stage]:
         for name in names:
             try:
@@ -116,10 +199,15 @@ class Reader:
                 self.absent = (*self.absent, str(why))
 
 
-def _sighting(found: Found, stage: Stage, took_ms: float) -> Sighting:
+def _in_frame(found: Found, part: Views) -> tuple[tuple[float, float], ...]:
+    left, top = part.at
+    return tuple((x + left, y + top) for x, y in found.corners)
+
+
+def _sighting(found: Found, payload: bytes, stage: Stage, part: Views, took_ms: float) -> Sighting:
     return Sighting(
-        text=found.payload.decode("latin-1"),
-        corners=found.corners,
+        text=payload.decode("latin-1"),
+        corners=_in_frame(found, part),
         stage=stage.name,
         effort=min(1.0, stage.effort + STRAIN_SHARE * found.strain),
         took_ms=took_ms,

@@ -3,16 +3,62 @@
 Knows how to shrink, grow and soften; knows nothing of codes.
 """
 
+import math
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Self, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from agent.core.sighting import Corner
 from agent.frames import Frame, Grey
 from agent.vision.faults import DecoderFault
 
+Cells: TypeAlias = NDArray[np.float32]
+_Number = TypeVar("_Number", np.uint8, np.float32)
+
 SMALLEST_PX = 21
 """A version 1 code is 21 modules wide (ISO/IEC 18004, 5.3.1); nothing smaller can be read."""
+
+TINY_PX = 100
+"""The longest side of the smallest view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of a frame, in its pixels, from (left, top) to before (right, bottom); all even or at its end."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @classmethod
+    def within(cls, shape: tuple[int, ...], left: float, top: float, right: float, bottom: float) -> Self:
+        """The smallest such box about the given one, inside a frame of shape (H, W)."""
+        height, width = shape
+        return cls(
+            max(0, math.floor(left / 2) * 2),
+            max(0, math.floor(top / 2) * 2),
+            min(width, math.ceil(right / 2) * 2),
+            min(height, math.ceil(bottom / 2) * 2),
+        )
+
+    @classmethod
+    def about(cls, shape: tuple[int, ...], corners: tuple[Corner, ...], margin: float) -> Self:
+        """A box about some corners, with a margin that is a share of their extent."""
+        across = [x for x, _ in corners]
+        down = [y for _, y in corners]
+        spare = margin * max(max(across) - min(across), max(down) - min(down))
+        return cls.within(
+            shape, min(across) - spare, min(down) - spare, max(across) + spare, max(down) + spare
+        )
+
+    @property
+    def area(self) -> int:
+        return max(0, self.right - self.left) * max(0, self.bottom - self.top)
 
 
 def _checked(luma: object) -> Grey:
@@ -34,11 +80,21 @@ def _resized(luma: Grey, factor: float, how: int) -> Grey:
     return np.asarray(cv2.resize(luma, size, interpolation=how), np.uint8)
 
 
+def _halved(picture: NDArray[_Number]) -> NDArray[_Number]:
+    """The mean of each 2x2."""
+    height, width = picture.shape
+    size = (max(1, width // 2), max(1, height // 2))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), picture.dtype)
+
+
 class Views:
     """A frame and what can be made of it.
 
     Args:
         frame: (H, W) uint8 luma, or a Frame whose half, when there, is taken as it is.
+    Attributes:
+        at: (x, y) of its first pixel in the camera's frame; not 0 in a cutting.
+
     Raises:
         DecoderFault: not uint8, or not two-dimensional.
     """
@@ -46,7 +102,8 @@ class Views:
     def __init__(self, frame: Frame | Grey) -> None:
         given_half = frame.half if isinstance(frame, Frame) else None
         self.full: Grey = _checked(frame.luma if isinstance(frame, Frame) else frame)
-        self._given_half = None if given_half is None else _checked(given_half)
+        self._given_half = None if given_half is None or not given_half.size else _checked(given_half)
+        self.at: Corner = (0.0, 0.0)
 
     @property
     def readable(self) -> bool:
@@ -56,17 +113,49 @@ class Views:
     @cached_property
     def half(self) -> Grey:
         """Half size: from the camera's scaler if it has one, else the mean of each 2x2."""
-        if self._given_half is not None and self._given_half.size:
+        if self._given_half is not None:
             return self._given_half
-        height, width = self.full.shape
-        return np.asarray(
-            cv2.resize(self.full, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA),
-            np.uint8,
-        )
+        return _halved(self.full)
+
+    @cached_property
+    def soft_half(self) -> Grey:
+        """Half size through a 3x3 Gaussian: a screen's grid, beating with the sensor's, melts in it."""
+        return np.asarray(cv2.GaussianBlur(self.half, (3, 3), 0.8), np.uint8)
+
+    @cached_property
+    def sharp_half(self) -> Grey:
+        """Half size with its edges drawn out threefold: undoes some of what a lens out of focus did."""
+        around = cv2.GaussianBlur(self.half, (13, 13), 3.0)
+        return np.asarray(cv2.addWeighted(self.half, 3.0, around, -2.0, 0), np.uint8)
+
+    @cached_property
+    def tiny(self) -> Cells:
+        """Halved until the longer side is 50 to 100: each cell the mean of 16x16 in a frame of 1280.
+
+        Not rounded in the last step, so that noise can be told from change.
+        """
+        picture = self.half
+        while max(picture.shape) > 2 * TINY_PX and min(picture.shape) > 1:
+            picture = _halved(picture)
+        cells: Cells = picture.astype(np.float32)
+        return np.asarray(_halved(cells), np.float32)
+
+    def cut(self, box: Box) -> "Views":
+        """The same frame, of which only a part is seen; nothing is copied."""
+        part = Views(self.full[box.top : box.bottom, box.left : box.right])
+        part.at = (self.at[0] + box.left, self.at[1] + box.top)
+        if self._given_half is not None or "half" in self.__dict__:
+            half = self.half
+            # A scaler's half need not be half to the pixel.
+            down, across = half.shape[0] / self.full.shape[0], half.shape[1] / self.full.shape[1]
+            rows = slice(round(box.top * down), max(1, round(box.bottom * down)))
+            columns = slice(round(box.left * across), max(1, round(box.right * across)))
+            part._given_half = _checked(half[rows, columns])
+        return part
 
     def shrunk(self, factor: float) -> Grey:
-        """Smaller by an area mean, which also melts moire and print dots."""
-        return _resized(self.full, factor, cv2.INTER_AREA)
+        """At most half size by an area mean, which also melts moire and print dots."""
+        return _resized(self.half, factor * 2, cv2.INTER_AREA)
 
     def grown(self, factor: float) -> Grey:
         """Larger by bicubic interpolation, for modules of one or two pixels."""

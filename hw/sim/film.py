@@ -37,21 +37,23 @@ class Film:
         self._seed = seed
         self._scene = _background(height_px, width_px, seed)
 
-    def frame_at(self, at_s: float, utc: float = 0.0) -> Grey:
+    def frame_at(self, at_s: float, utc: float = 0.0, gain: float = 1.0) -> Grey:
         """The picture at a second of the film.
 
         Args:
             at_s: seconds since the film began.
             utc: what the clocks of the phones in it say.
+            gain: of the sensor against its usual exposure; below 1 a bright screen burns out less,
+                and the noise, which is the sensor's own, stays.
 
         Returns:
             (height_px, width_px) uint8, new.
         """
         shown = [approach for approach in self.approaches if approach.shows(at_s)]
         how = shown[-1].circumstances if shown else DAY
-        picture = _lit(self._scene, how.ambient)
+        picture = _lit(self._scene, how.ambient * gain)
         for approach in shown:
-            _draw(picture, approach, at_s, approach.content(utc))
+            _draw(picture, approach, at_s, approach.content(utc), gain)
         grain = np.random.default_rng((self._seed, int(at_s * 10_000)))
         row, column = grain.integers(0, NOISE_SLACK_PX, 2)
         noise = _noise(*self.size_px, how.noise)[
@@ -110,22 +112,22 @@ def _noise(height_px: int, width_px: int, sigma: float) -> NDArray[np.int16]:
 
 
 @lru_cache(maxsize=64)
-def _object(content: Content, medium: str, condition: str) -> tuple[Grey, float]:
+def _object(content: Content, medium: str, condition: str, gain: float) -> tuple[Grey, float]:
     """The flat object in its light, and the side of its code with quiet zone in its pixels."""
     how = CONDITIONS[condition]
     flat = MEDIA[medium](content)
-    gain = how.contrast * (1.0 if medium in SHINING else how.ambient)
-    lift = (1 - how.contrast) * 60 * how.ambient
+    light = gain * how.contrast * (how.glow if medium in SHINING else how.ambient)
+    lift = gain * (1 - how.contrast) * 60 * how.ambient
     code_px = float((matrix(content).shape[0] + 2 * QUIET_MODULES) * MODULE_PX)
-    return np.asarray(cv2.convertScaleAbs(flat, alpha=gain, beta=lift), np.uint8), code_px
+    return np.asarray(cv2.convertScaleAbs(flat, alpha=light, beta=lift), np.uint8), code_px
 
 
-def _draw(picture: Grey, approach: Approach, at_s: float, content: Content) -> None:
+def _draw(picture: Grey, approach: Approach, at_s: float, content: Content, gain: float) -> None:
     """Put the approach's object into the picture, in place."""
     if presence(approach, at_s) <= 0:
         return
     how = approach.circumstances
-    flat, code_px = _object(content, approach.medium, approach.condition)
+    flat, code_px = _object(content, approach.medium, approach.condition, gain)
     height, width = picture.shape
     to_frame = projection(approach, at_s, code_px, (flat.shape[0], flat.shape[1]), (height, width))
     edges = np.array(
@@ -143,22 +145,24 @@ def _draw(picture: Grey, approach: Approach, at_s: float, content: Content) -> N
     shown = np.asarray(cv2.warpPerspective(flat, shift @ to_frame, size, flags=cv2.INTER_LINEAR), np.uint8)
     mask = np.zeros((size[1], size[0]), np.uint8)
     cv2.fillConvexPoly(mask, np.rint(outline - (left, top)).astype(np.int32), 255)
-    _spoil(shown, how, approach.seed, at_s)
+    _spoil(shown, how, approach.seed, at_s, gain)
     cv2.copyTo(shown, mask, region)
-    picture[top:bottom, left:right] = _through_lens(region, how, height, shining=approach.medium in SHINING)
+    picture[top:bottom, left:right] = _through_lens(
+        region, how, height, burn=gain * how.glow if approach.medium in SHINING else 0.0
+    )
 
 
-def _spoil(shown: NDArray[np.uint8], how: Condition, seed: int, at_s: float) -> None:
+def _spoil(shown: NDArray[np.uint8], how: Condition, seed: int, at_s: float, gain: float) -> None:
     """Moire and glare, in place: they lie on the object, before the lens."""
     height, width = shown.shape
     if how.moire:
-        beat = _beat(seed, how.moire)
+        beat = _beat(seed, how.moire * gain)
         across, down = -(-width // BEAT_PX), -(-height // BEAT_PX) + 1
         drift = int(at_s * 37) % BEAT_PX
         waves = np.tile(beat, (down, across))[drift : drift + height, :width]
         cv2.add(shown, waves, dst=shown, dtype=cv2.CV_8U)
     if how.glare:
-        lamp = _lamp(round(min(height, width) * 0.3), how.glare)
+        lamp = _lamp(round(min(height, width) * 0.3), how.glare * gain)
         side = lamp.shape[0]
         rng = np.random.default_rng((seed, 3))
         top = int((height - side) * (0.3 + 0.4 * rng.random() + 0.1 * np.sin(at_s * 2.1)))
@@ -185,15 +189,15 @@ def _lamp(radius_px: int, strength: float) -> Grey:
     return np.asarray(bell * (strength * 300)).clip(0, 255).astype(np.uint8)
 
 
-def _through_lens(region: Grey, how: Condition, frame_height_px: int, *, shining: bool) -> Grey:
-    """Defocus, smear and bloom."""
+def _through_lens(region: Grey, how: Condition, frame_height_px: int, burn: float) -> Grey:
+    """Defocus, smear and bloom; burn is how far beyond the sensor's white a screen is, 0 for none."""
     seen = cv2.GaussianBlur(region, (0, 0), max(0.3, how.focus * frame_height_px / 1000))
     smear_px = round(how.motion * frame_height_px / 1000)
     if smear_px > 1:
         seen = cv2.blur(seen, (smear_px, max(1, smear_px // 3)))
-    if how.bloom and shining:
+    if how.bloom and burn:
         height, width = seen.shape
         small = cv2.resize(seen, (-(-width // 8), -(-height // 8)), interpolation=cv2.INTER_AREA)
         spread = cv2.resize(cv2.GaussianBlur(small, (0, 0), 3.0), (width, height))
-        seen = cv2.addWeighted(seen, 1.0, spread, how.bloom, 0)
+        seen = cv2.addWeighted(seen, 1.0, spread, how.bloom * max(1.0, burn), 0)
     return np.asarray(seen, np.uint8)

@@ -14,15 +14,15 @@ class StageAbsent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One code that a native decoder read whole.
+    """One code that a native decoder read whole, or saw and could not read.
 
     Args:
-        payload: the bytes in the code, before any charset.
+        payload: the bytes in the code, before any charset; None when it was not read whole.
         corners: (x, y) in pixels of the full frame, clockwise from the code's own top left.
         strain: 0 when no error had to be corrected, to 1 when the code could bear no more.
     """
 
-    payload: bytes
+    payload: bytes | None
     corners: tuple[Corner, ...] = ()
     strain: float = 0.0
 
@@ -39,5 +39,8 @@ class Stage(Protocol):
         ...
 
     def look(self, views: Views) -> Sequence[Found]:
-        """Read all codes that this way of looking shows; whatever it raises costs only this look."""
+        """Read all codes that this way of looking shows; whatever it raises costs only this look.
+
+        Corners are in pixels of views.full, which may be a cutting.
+        """
         ...

@@ -35,7 +35,7 @@ def strain_of(code: zxingcpp.Barcode) -> float:
 
 
 def scan(luma: Grey, full: Grey, *, invert: bool, downscale: bool = False) -> Sequence[Found]:
-    """Read all QR codes in one picture.
+    """Read all QR codes in one picture, and say where others lie that could not be read.
 
     Args:
         luma: (h, w) what to look at.
@@ -46,9 +46,17 @@ def scan(luma: Grey, full: Grey, *, invert: bool, downscale: bool = False) -> Se
     if min(luma.shape) < SMALLEST_PX:
         return ()
     codes = zxingcpp.read_barcodes(
-        luma, formats=QR_ONLY, try_rotate=False, try_downscale=downscale, try_invert=invert
+        luma,
+        formats=QR_ONLY,
+        try_rotate=False,
+        try_downscale=downscale,
+        try_invert=invert,
+        return_errors=True,
     )
-    return [Found(code.bytes, corners_of(code, luma, full), strain_of(code)) for code in codes if code.valid]
+    return [
+        Found(code.bytes if code.valid else None, corners_of(code, luma, full), strain_of(code))
+        for code in codes
+    ]
 
 
 class Half:
@@ -61,14 +69,34 @@ class Half:
         return scan(views.half, views.full, invert=True)
 
 
+class SoftHalf:
+    """a: half size through a small Gaussian, for moire and noise; nearly as cheap as A."""
+
+    name = "a"
+    effort = 0.1
+
+    def look(self, views: Views) -> Sequence[Found]:
+        return scan(views.soft_half, views.full, invert=True)
+
+
+class SharpHalf:
+    """s: half size, sharpened, for codes too near to a fixed lens."""
+
+    name = "s"
+    effort = 0.5
+
+    def look(self, views: Views) -> Sequence[Found]:
+        return scan(views.sharp_half, views.full, invert=True)
+
+
 class Full:
-    """B: full size, for codes that are small or far; no inversion, A had that."""
+    """B: full size, for codes that are small or far."""
 
     name = "B"
     effort = 0.2
 
     def look(self, views: Views) -> Sequence[Found]:
-        return scan(views.full, views.full, invert=False)
+        return scan(views.full, views.full, invert=True)
 
 
 class Soft:

@@ -6,7 +6,7 @@ export PYTHONSAFEPATH := 1
 # A folder of photographs with their contents beside them, 1.png and 1.txt.
 export MENSHEN_QR_PHOTOS ?= ../shared/data/qr
 
-.PHONY: help demo test lint types floors units pytest bench-decode requirements clean
+.PHONY: help demo test lint types floors units pytest bench-decode bench-passes fuzz-passes requirements clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -39,6 +39,15 @@ pytest:
 
 bench-decode: setup-dev  ## the reader against its peers, over a folder of photographs
 	@$(PY) -m benchmarks.decode
+
+bench-approaches: setup-dev  ## the same while people walk up to a gate, rendered (SEEDS=20)
+	@$(PY) -m benchmarks.approaches
+
+bench-passes: setup-dev  ## checking one pass beside the bare signature check
+	@$(PY) -m benchmarks.verify
+
+fuzz-passes: setup-dev  ## a million damaged codes against the parser and the judge; minutes
+	@$(PY) -m benchmarks.fuzz_passes
 
 requirements:  ## pin again what pyproject.toml asks for (wants uv)
 	uv pip compile pyproject.toml --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt

@@ -121,6 +121,38 @@ class Keyring:
         }
 
 
+def make_signer(directory: Path) -> CryptoSigner:
+    """The key of a second person, who signs lists with the office: in a directory of its own, mode 0600.
+
+    Raises:
+        OfficeFault: there is one already, or it can't be written.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write_new(directory / "allowlist.pem", pem, 0o600)
+    except OSError as fault:
+        raise OfficeFault(f"the signer's key can't be written to {directory}: {fault}") from fault
+    return load_signer(directory)
+
+
+def load_signer(directory: Path) -> CryptoSigner:
+    """The key that signs lists, from a second person's directory or from an office's own keys.
+
+    Raises:
+        OfficeFault: missing, damaged or open to other users.
+    """
+    return CryptoSigner(_load(directory / "allowlist.pem"))
+
+
+def with_signer(public: dict[str, Any], signer: CryptoSigner) -> dict[str, Any]:
+    """office-public.json for a site where one more must sign each list."""
+    role = public["roles"]["allowlist"]
+    keys = [*role["keys"], {"alg": "ed25519", "key": signer.public_key.keyval["public"]}]
+    roles = {**public["roles"], "allowlist": {"threshold": len(keys), "keys": keys}}
+    return {**public, "roles": roles}
+
+
 def _load(path: Path) -> Ed25519PrivateKey:
     try:
         mode = path.stat().st_mode

@@ -53,7 +53,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class _Trust:
+class Trust:
     """What the ceremony signed."""
 
     root: Metadata[Root]
@@ -84,20 +84,16 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
     """
     try:
         (repo_dir / "al").mkdir(parents=True, exist_ok=True)
-        trust = _trust(trust_dir, head.site, now_utc)
+        trust = trusted(trust_dir, head.site, now_utc)
         if head.number <= (last := last_number(repo_dir)):
             raise OfficeFault(f"found list {head.number}, wanted a number above {last}, which is published")
         new = new_parts(repo_dir, head, parts)
-        head_bytes = _checked(head)
-        target = TargetFile.from_data(HEAD_TARGET, head_bytes, ["sha256"])
-        role = Targets(
-            version=head.number, expires=_in_days(ALLOWLIST_DAYS, now_utc), targets={HEAD_TARGET: target}
-        )
+        role, head_bytes = list_role(head, now_utc)
         signed_role = _signed(role, "allowlist", trust.targets.signed, keyring)
         new[target_path(role, HEAD_TARGET)] = head_bytes
         new[f"{head.number}.allowlist.json"] = signed_role
         hot = Denials(head.site, denied or {})
-        return _finish(repo_dir, trust, keyring, head.number, new, signed_role, hot, now_utc)
+        return finish(repo_dir, trust, keyring, head.number, new, signed_role, hot, now_utc)
     except OSError as fault:
         raise OfficeFault(f"list {head.number} can't be written to {repo_dir}: {fault}") from fault
 
@@ -122,9 +118,9 @@ def renew(
             raise OfficeFault(f"found no list in {repo_dir}; publish one first")
         role = (repo_dir / f"{number}.allowlist.json").read_bytes()
         site = newest_head(repo_dir).site
-        trust = _trust(trust_dir, site, now_utc)
+        trust = trusted(trust_dir, site, now_utc)
         hot = Denials(site, denied_now(repo_dir) if denied is None else denied)
-        return _finish(repo_dir, trust, keyring, number, {}, role, hot, now_utc)
+        return finish(repo_dir, trust, keyring, number, {}, role, hot, now_utc)
     except (OSError, RepositoryError, KeyError, ListFault) as fault:
         raise OfficeFault(f"the list in {repo_dir} can't be renewed: {fault}; publish again") from fault
 
@@ -182,7 +178,7 @@ def _newest_snapshot(repo_dir: Path) -> Snapshot | None:
         return None
 
 
-def _trust(trust_dir: Path, site: str, now_utc: float) -> _Trust:
+def trusted(trust_dir: Path, site: str, now_utc: float) -> Trust:
     """Read what the ceremony signed, and check that a gate would believe it."""
     roots, targets = versions(trust_dir, "root"), versions(trust_dir, "targets")
     if not roots or not targets:
@@ -204,22 +200,33 @@ def _trust(trust_dir: Path, site: str, now_utc: float) -> _Trust:
             )
     if (named := root.signed.unrecognized_fields.get(SITE_FIELD)) != site:
         raise OfficeFault(f"the root of trust in {trust_dir} is for site {named!r}, the list for {site!r}")
-    return _Trust(root, role, files)
+    return Trust(root, role, files)
 
 
-def _checked(head: Head) -> bytes:
-    """A head's bytes, if a gate will be able to read them."""
+def list_role(head: Head, now_utc: float) -> tuple[Targets, bytes]:
+    """What is to be signed for a list, and its head's bytes.
+
+    Raises:
+        OfficeFault: gates would not be able to read the head.
+    """
     data = head.to_bytes()
     try:
         Head.from_bytes(data)
     except ListFault as fault:
         raise OfficeFault(f"gates would refuse list {head.number}: {fault}") from fault
-    return data
+    target = TargetFile.from_data(HEAD_TARGET, data, ["sha256"])
+    expires = _in_days(ALLOWLIST_DAYS, now_utc)
+    return Targets(version=head.number, expires=expires, targets={HEAD_TARGET: target}), data
 
 
 def _signed(signed: T, role: str, delegator: Root | Targets, keyring: Keyring) -> bytes:
     """Sign for a role, and check it as a gate will."""
     metadata = Metadata(signed)
+    if (wanted := delegator.get_delegated_role(role).threshold) > 1:
+        raise OfficeFault(
+            f"the role {role} wants {wanted} signatures, and this home has one key for it; "
+            "draft with `menshen-office publish --draft DIR` and complete with `menshen-office sign`"
+        )
     try:
         metadata.sign(keyring.signers[role])
         delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
@@ -231,9 +238,9 @@ def _signed(signed: T, role: str, delegator: Root | Targets, keyring: Keyring) -
     return metadata.to_bytes(JSONSerializer(compact=True))
 
 
-def _finish(  # noqa: PLR0913, PLR0917  the last step of both
+def finish(  # noqa: PLR0913, PLR0917  the last step of both
     repo_dir: Path,
-    trust: _Trust,
+    trust: Trust,
     keyring: Keyring,
     number: int,
     new: dict[str, bytes],

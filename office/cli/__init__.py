@@ -8,6 +8,7 @@ from office.cli.common import Office
 
 MODULES: Final = {
     "site": "sites",
+    "signer": "sites",
     "gate": "gates",
     "issue": "passes",
     "approve": "passes",
@@ -18,6 +19,7 @@ MODULES: Final = {
     "passes": "passes",
     "history": "passes",
     "publish": "lists",
+    "sign": "lists",
     "renew": "lists",
     "mirror": "lists",
     "ingest": "feeds",

@@ -1,4 +1,4 @@
-"""`publish`, `renew` and `mirror`: what the gates are told."""
+"""`publish`, `sign`, `renew` and `mirror`: what the gates are told."""
 
 import secrets
 from collections.abc import Mapping
@@ -14,9 +14,10 @@ from agent.core.allowlist import Head
 from office import home as homes
 from office import hot, logs, publishing, registry, repository
 from office.cli.common import F, home_option, say, until_told
+from office.drafts import Draft
 from office.faults import OfficeFault
 from office.ingest.subscriber import Address
-from office.keyring import Keyring
+from office.keyring import Keyring, load_signer
 from office.mirror import Mirror, keep_for_ever
 from office.mirror_link import Link, LinkFault
 from office.places import Place, alone
@@ -38,6 +39,9 @@ def _broker_options(command: F) -> F:
 @click.option(
     "--hot", "only_hot", is_flag=True, help="Only what was suspended or revoked since the last list."
 )
+@click.option(
+    "--draft", type=directory, help="Sign it here once, for another person to `sign`; publish nothing."
+)
 @click.option("--mirror", "broker", metavar="HOST:PORT", help="A broker that keeps a copy for its gates.")
 @_broker_options
 @home_option
@@ -45,6 +49,7 @@ def publish(  # noqa: PLR0913, PLR0917  an option each
     trust: Path | None,
     out: Path | None,
     only_hot: bool,
+    draft: Path | None,
     broker: str | None,
     username: str | None,
     password_file: Path | None,
@@ -67,17 +72,21 @@ def publish(  # noqa: PLR0913, PLR0917  an option each
         if only_hot:
             hot.tell(Path(place.out), Path(place.trust), Keyring.load(office.keys), now)
         else:
-            _publish_list(place, Keyring.load(office.keys), now)
+            _publish_list(place, Keyring.load(office.keys), now, draft)
         place.remember(office)
-        _mirror_to(place, office)
+        if draft is None:
+            _mirror_to(place, office)
     if only_hot:
         say(f"what is denied since the last list is in {place.out}")
 
 
-def _publish_list(place: Place, keyring: Keyring, now: datetime) -> None:
+def _publish_list(place: Place, keyring: Keyring, now: datetime, draft: Path | None) -> None:
     out, trust = Path(place.out), Path(place.trust)
 
     def deliver(head: Head, parts: Mapping[bytes, bytes]) -> None:
+        if draft is not None:
+            Draft.make(draft, out, keyring.signers["allowlist"], head, parts, now.timestamp())
+            return
         denied = hot.beyond(head, parts, out, now)
         repository.publish(out, trust, keyring, head, parts, now.timestamp(), denied)
 
@@ -93,9 +102,39 @@ def _publish_list(place: Place, keyring: Keyring, now: datetime) -> None:
         for pass_id in pass_ids:
             click.echo(f"{sign} {pass_id}")
     say(
-        f"list {published.number} with {published.passes} passes is in {out}: {len(published.added)} new, "
+        f"list {published.number} with {published.passes} passes is in {draft or out}: {len(published.added)} new, "
         f"{len(published.changed)} changed, {len(published.dropped)} dropped"
     )
+    if draft is not None:
+        say(f"no gate hears of it yet; next: another person runs `menshen-office sign {draft} --keys THEIRS`")
+
+
+@click.command()
+@click.argument("draft", type=directory)
+@click.option("--keys", required=True, type=directory, help="The signer's own, made by `signer`.")
+@home_option
+def sign(draft: Path, keys: Path, home: Path | None) -> None:
+    """Sign a drafted list as the second person; when it has all its signatures it is published.
+
+    \b
+    Example:
+      menshen-office sign draft/ --keys /media/stick/wang
+    """
+    office = homes.use(home)
+    place = _place(office, None, None)
+    waiting = Draft.read(draft)
+    with alone(office):
+        now = timezone.now()
+        waiting.sign(load_signer(keys))
+        if missing := waiting.lacks(Path(place.trust), now.timestamp()):
+            say(f"list {waiting.head.number} is signed, and not yet complete: {missing}")
+            return
+        denied = hot.beyond(waiting.head, waiting.parts, Path(place.out), now)
+        waiting.publish(
+            Path(place.out), Path(place.trust), Keyring.load(office.keys), now.timestamp(), denied
+        )
+        _mirror_to(place, office)
+    say(f"list {waiting.head.number} has its signatures and is in {place.out}")
 
 
 @click.command()
@@ -199,4 +238,4 @@ def _place(office: homes.Home, trust: Path | None, out: Path | None) -> Place:
     return replace(last, trust=str(trust or last.trust), out=str(out or last.out))
 
 
-COMMANDS = (publish, renew, mirror)
+COMMANDS = (publish, sign, renew, mirror)

@@ -1,4 +1,4 @@
-"""`site`: the beginning of an office."""
+"""`site` and `signer`: the beginning of an office, and who signs for it."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,9 @@ import click
 from office import home as homes
 from office import registry, times
 from office.cli.common import home_option, say
+from office.faults import OfficeFault
 from office.files import write_whole
-from office.keyring import Keyring
+from office.keyring import Keyring, make_signer, with_signer
 
 PUBLIC_FILE = "office-public.json"
 
@@ -46,4 +47,33 @@ def site(name: str, zones: str, utc_offset: str, home: Path | None) -> None:
     )
 
 
-COMMANDS = (site,)
+@click.command()
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="For that person's key."
+)
+@home_option
+def signer(out: Path, home: Path | None) -> None:
+    """Make a key for one more person, without whom no list is valid, and name it in office-public.json.
+
+    Have that file signed with the site's offline keys afterwards; until then nothing changes.
+
+    \b
+    Example:
+      menshen-office signer --out /media/stick/wang
+    """
+    place = homes.use(home)
+    file = place.path / PUBLIC_FILE
+    try:
+        public = json.loads(file.read_text(encoding="utf-8"))
+        whole = with_signer(public, make_signer(out))
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise OfficeFault(f"{file} can't be read: {fault}; restore it from the backup") from fault
+    write_whole(file, (json.dumps(whole, indent=2) + "\n").encode())
+    wanted = whole["roles"]["allowlist"]["threshold"]
+    click.echo(file)
+    say(
+        f"{wanted} people sign each list once that file is signed; the new key is in {out}, for its keeper alone"
+    )
+
+
+COMMANDS = (site, signer)

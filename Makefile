@@ -49,6 +49,13 @@ bench-passes: setup-dev  ## checking one pass beside the bare signature check
 fuzz-passes: setup-dev  ## a million damaged codes against the parser and the judge; minutes
 	@$(PY) -m benchmarks.fuzz_passes
 
+.PHONY: drill bench-sync
+drill: setup-dev  ## gate, sync, broker, ingesters and database killed at random, 500 rounds (DRILL_ROUNDS)
+	@$(PY) -m tests.drill
+
+bench-sync: setup-dev  ## a gate's backlog to its office, against a plain MQTT client and a bridged broker
+	@$(PY) -m benchmarks.sync
+
 requirements:  ## pin again what pyproject.toml asks for (wants uv)
 	uv pip compile pyproject.toml --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt
 	uv pip compile pyproject.toml --extra office --extra broker --extra postgresql --extra dev $(PIN) -c requirements/run.txt -o requirements/dev.txt

@@ -1,0 +1,200 @@
+"""Events from a gate to its office, against what a plain MQTT client and a bridged broker do.
+
+    python -m benchmarks.sync            (make bench-sync)
+
+Side by side in one run, with real processes on loopback: Mosquitto without
+persistence, `menshen-agent sync`, `menshen-office ingest`, PostgreSQL with its
+flushes on. A rate is events from the first look that finds some to the last,
+divided by that time; start-up counts for nobody. The peers store into a database with the same
+durability, one transaction for whatever has arrived, and acknowledge no more
+than MQTT does: what a broker forgets, they have lost.
+
+    BENCH_EVENTS=100000   for each drain
+    BENCH_PEER=10000      for each peer
+    BENCH_ROUNDS=3        of everything; medians are compared
+"""
+
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import Final
+
+import psycopg
+
+from agent.core.moments import Moment
+from agent.device_key import load_signer
+from agent.stores.journal import JournalStore
+from benchmarks.mqtt_peers import NOON, TOPIC, event
+from office.database import SETTING
+from tests import brokers, postgres
+from tests.drill.site import Program, Site
+
+EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "100000"))
+PEER: Final = int(os.environ.get("BENCH_PEER", "10000"))
+ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "3"))
+_PATIENCE_S: Final = 900.0
+PAHO: Final = "paho, 1 a message, window 100"
+BRIDGE: Final = "mosquitto bridge, 1 a message"
+_BROKER: Final = "max_queued_messages 0\nmax_inflight_messages 100"
+
+
+def main() -> None:
+    rates: dict[str, list[float]] = defaultdict(list)
+    grown: list[float] = []
+    for number in range(1, ROUNDS + 1):
+        print(f"bench-sync: round {number} of {ROUNDS}", flush=True)
+        for into in ("sqlite", "postgresql"):
+            for name in RUNS:
+                # In a process of its own: Django takes its database once.
+                said = subprocess.check_output(
+                    [sys.executable, "-m", "benchmarks.sync", name, into], text=True
+                )
+                rate, *memory = map(float, said.split("\n")[-2].split())
+                rates[f"{name}, {into}"].append(rate)
+                grown += memory
+                print(f"  {name}, {into}: {rate:,.0f}/s", flush=True)
+    print(f"\n{'events a second, median of ' + str(ROUNDS):44}{'':>12}{'of paho':>9}{'of bridge':>11}")
+    for name, found in rates.items():
+        into = name.rpartition(", ")[2]
+        base, bridge = (statistics.median(rates[f"{peer}, {into}"]) for peer in (PAHO, BRIDGE))
+        rate = statistics.median(found)
+        print(f"{name:44}{rate:12,.0f}{rate / base:8.1f}x{rate / bridge:10.1f}x")
+    print(f"\nsync's memory over its idle size while draining {EVENTS:,}: at most {max(grown):.1f} MB")
+
+
+def drain(folder: Path, stack: ExitStack, on_postgres: bool) -> tuple[float, list[float]]:
+    """The gate's journal is full; sync starts, and the office takes it all."""
+    site = Site(folder, stack, ingesters=1, on_postgres=on_postgres, durable=True)
+    ingester, sync = site.parts["ingester-1"], site.parts["sync"]
+    if not isinstance(sync, Program):
+        raise TypeError(sync)
+    ingester.start()
+    until(lambda: "ingest.listening" in (folder / "ingester-1.log").read_text())
+    sync.start()
+    fill(site, 1)
+    count = counter(stack, site.home / "office.db", site.environment.get(SETTING, ""), "office_event")
+    until(lambda: count() >= 1)
+    time.sleep(1.0)
+    idle_mb = resident_mb(sync)
+    sync.stop()
+    fill(site, EVENTS)
+    memory: list[float] = []
+    begun = count()
+    sync.start()
+    rate = timed(count, begun, EVENTS, lambda: memory.append(resident_mb(sync)))
+    return rate, [max(memory) - idle_mb]
+
+
+def fill(site: Site, events: int) -> None:
+    """Journal some events, as the gate would in the course of a month; one epoch."""
+    config = site.gate.config
+    config.journal_file.parent.mkdir(parents=True, exist_ok=True)
+    journal = JournalStore(config.journal_file, config.site, config.gate, load_signer(config.journal_key))
+    with closing(journal):
+        journal.begin_epoch(Moment(NOON, 0.0))
+        for first in range(1, events, 1000):
+            journal.append([event(number) for number in range(first, min(first + 1000, events))])
+
+
+def paho(folder: Path, stack: ExitStack, on_postgres: bool) -> tuple[float, list[float]]:
+    """One event a message, 100 in flight, to one broker."""
+    broker = stack.enter_context(brokers.mosquitto(folder / "broker", settings=_BROKER))
+    return peer(folder, stack, broker.port, broker.port, on_postgres=on_postgres)
+
+
+def bridge(folder: Path, stack: ExitStack, on_postgres: bool) -> tuple[float, list[float]]:
+    """The same to a broker on the gate, which forwards to the office's."""
+    theirs = stack.enter_context(brokers.mosquitto(folder / "office", settings=_BROKER))
+    link = f"connection office\naddress 127.0.0.1:{theirs.port}\ntopic {TOPIC} out 1"
+    ours = stack.enter_context(brokers.mosquitto(folder / "gate", settings=f"{_BROKER}\n{link}"))
+    return peer(folder, stack, ours.port, theirs.port, on_postgres=on_postgres)
+
+
+def peer(
+    folder: Path, stack: ExitStack, send_to: int, take_from: int, *, on_postgres: bool
+) -> tuple[float, list[float]]:
+    file, where = folder / "peer.db", ""
+    if on_postgres:
+        where = stack.enter_context(postgres.server(durable=True)).address
+    for words in (["store", str(take_from), where or f"sqlite:{file}"], ["publish", str(send_to), str(PEER)]):
+        process = subprocess.Popen([sys.executable, "-m", "benchmarks.mqtt_peers", *words])
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        time.sleep(1.5)  # the store subscribes, the bridge connects
+    return timed(counter(stack, file, where, "peer"), 0, PEER), []
+
+
+RUNS: Final[dict[str, Callable[[Path, ExitStack, bool], tuple[float, list[float]]]]] = {
+    PAHO: paho,
+    BRIDGE: bridge,
+    "menshen, 200 a message": drain,
+}
+
+
+def counter(stack: ExitStack, file: Path, address: str, table: str) -> Callable[[], int]:
+    """How many rows there are: ids have no gaps here."""
+    query = f"SELECT coalesce(max(id), 0) FROM {table}"  # noqa: S608  our own tables
+    link: psycopg.Connection | sqlite3.Connection
+    if address:
+        link = psycopg.connect(address, autocommit=True)
+    else:
+        link = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)
+    stack.callback(link.close)
+
+    def count() -> int:
+        with suppress(sqlite3.OperationalError, psycopg.errors.UndefinedTable):
+            for (rows,) in link.execute(query):
+                return int(rows)
+        return 0
+
+    return count
+
+
+def timed(
+    count: Callable[[], int], before: int, events: int, meanwhile: Callable[[], object] = lambda: None
+) -> float:
+    """Events a second, from the first look that finds some to the last."""
+    until(lambda: count() > before)
+    begun, at = count(), time.monotonic()
+
+    def all_there() -> bool:
+        meanwhile()
+        return count() - before >= events
+
+    until(all_there)
+    return (before + events - begun) / (time.monotonic() - at)
+
+
+def until(true: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + _PATIENCE_S
+    while not true():
+        if time.monotonic() > give_up:
+            sys.exit("bench-sync: it never arrived")
+        time.sleep(0.01)
+
+
+def resident_mb(program: Program) -> float:
+    process = program.process
+    if process is None:
+        return 0.0
+    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+def one(name: str, into: str) -> None:
+    """One measurement; its last line is the rate and what else was measured."""
+    with tempfile.TemporaryDirectory(prefix="menshen-bench-") as folder, ExitStack() as stack:
+        rate, memory = RUNS[name](Path(folder), stack, into == "postgresql")
+    print(rate, *memory)
+
+
+if __name__ == "__main__":
+    one(*sys.argv[1:]) if sys.argv[1:] else main()

@@ -1,0 +1,24 @@
+"""The fire drill, short; `make drill` has five hundred rounds."""
+
+import subprocess
+import sys
+
+
+def test_whatever_is_killed_nothing_is_lost_and_nothing_kept_twice() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.drill", "--rounds", "12"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    if "PostgreSQL is not installed" in done.stderr:  # then on SQLite, with one part fewer to kill
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.drill", "--rounds", "12", "--database", "sqlite"],
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert "nothing lost" in done.stdout

@@ -11,9 +11,9 @@ import pytest
 from agent.core.chain import GENESIS, Checkpoint, extend
 from agent.core.closing import Statement
 from agent.core.events import Event, Kind, Place, body
-from agent.core.memory import Use
+from agent.core.memory import Use, Way
 from agent.stores.journal import JournalReader, JournalStore
-from agent.stores.writer import JournalWriter, open_journal
+from agent.stores.writer import JournalWriter, Recollection, open_journal
 from tests.core.builders import DAY, HOUR, SITE, at, ed25519, public
 
 KEY = ed25519("the north gate's own key")
@@ -76,16 +76,6 @@ def test_each_start_is_a_new_epoch_linked_to_the_head_before(tmp_path):
     link = json.loads(second.bodies[0])["data"]
     assert link["prev_epoch"] == first.header.first.epoch != second.header.first.epoch
     assert (link["prev_seq"], link["prev_head"]) == (2, before.head.hex())
-
-
-def test_what_a_pass_has_used_is_remembered_with_the_event(tmp_path):
-    path = tmp_path / "journal.db"
-    with closing(opened(path)) as store:
-        store.append(
-            [admitted("card"), admitted("phone", step=100), admitted("phone", step=102), admitted("card")]
-        )
-    with closing(JournalStore(path, SITE, "north", KEY.sign)) as store:
-        assert store.uses() == {b"card": Use(2, None), b"phone": Use(2, 102)}
 
 
 def test_a_write_that_fails_leaves_nothing_of_itself(tmp_path):
@@ -296,6 +286,5 @@ def test_the_writer_recalls_uses_and_the_newest_time(tmp_path):
     with closing(writer_for(path)) as journal:
         journal.append(admitted("phone", 60.0, step=7))
     with closing(writer_for(path)) as journal:
-        uses, newest_utc = journal.recall()
-    assert uses == {b"phone": Use(1, 7)}
-    assert newest_utc == at(60.0).utc
+        before = journal.recall()
+    assert before == Recollection({b"phone": Use(1, 7, Way.IN, at(60.0).utc)}, True, at(60.0).utc)

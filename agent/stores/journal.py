@@ -26,7 +26,7 @@ from agent.core.events import TYPE_PREFIX, Event, Fact, Kind, Place, lead, tail
 from agent.core.feed import MAX_EVENTS, Header
 from agent.core.memory import Use
 from agent.core.moments import Moment, from_iso
-from agent.stores import read_only
+from agent.stores import read_only, uses
 from agent.stores.journal_schema import migrations
 
 Signer = Callable[[bytes], bytes]
@@ -70,10 +70,9 @@ class JournalStore:
         """The newest event, or None in an empty journal."""
         return self._tip
 
-    def uses(self) -> Mapping[bytes, Use]:
-        """What each pass has used at this gate, by pass id."""
-        rows = self._connection.execute("SELECT pass, count, step FROM use")
-        return {bytes.fromhex(pass_id): Use(count, step) for pass_id, count, step in rows}
+    def uses(self, most: int) -> tuple[Mapping[bytes, Use], bool]:
+        """What the passes used last have used at this gate, and whether those are all; see uses.newest."""
+        return uses.newest(self._connection, most)
 
     def begin_epoch(self, at: Moment, facts: Mapping[str, str | int] | None = None) -> None:
         """Start a new epoch with its `journal.opened`, linked to the old head.
@@ -93,6 +92,7 @@ class JournalStore:
         first = Tip(n, Place(self._site, self._gate, secrets.token_hex(8), 0), GENESIS, at.utc)
         with self._all_or_none():
             write = self._connection.execute
+            uses.forget_over(self._connection, at.utc)
             # The newest signature becomes the epoch's last, which stays.
             write("INSERT OR IGNORE INTO checkpoint SELECT n, signature FROM tip")
             write(
@@ -164,7 +164,7 @@ class JournalStore:
             if place.seq % MAX_EVENTS == 0:
                 write("INSERT INTO checkpoint (n, signature) VALUES (?, ?)", (tip.n, self._signature(tip)))
             if event.kind is Kind.ADMITTED:
-                self._use(event.facts.get("pass"), event.facts.get("step"))
+                uses.enter(self._connection, event.facts, event.at.utc)
             elif event.kind is Kind.DAY_CLOSED:
                 write("INSERT INTO closing (n) VALUES (?)", (tip.n,))
             if self._account:
@@ -175,15 +175,6 @@ class JournalStore:
                 (tip.n, self._signature(tip)),
             )
             self._tip = tip
-
-    def _use(self, pass_id: Fact, step: Fact) -> None:
-        self._connection.execute(
-            "INSERT INTO use (pass, count, step) VALUES (?, 1, ?)"
-            " ON CONFLICT (pass) DO UPDATE SET count = count + 1,"
-            # As Use.once_more: a card of the same pass, or an older code, takes no step back.
-            " step = CASE WHEN excluded.step > ifnull(step, -1) THEN excluded.step ELSE step END",
-            (pass_id, step),
-        )
 
     def _signature(self, tip: Tip) -> bytes:
         return self._sign(Checkpoint(tip.place, tip.head).signed_by_gate())

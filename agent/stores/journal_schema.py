@@ -7,7 +7,7 @@ checkpoint  the gate's signature over the head of each 200th event of an epoch, 
 tip         the same for the newest event
 closing     the rows that hold a day's closing statement
 anchor      the newest event that was purged, and the gate's signature over having done so
-use         how often each pass has opened this gate, and the newest step of its code
+use         each pass that has opened this gate: times in, newest step of its code, last way and time
 """
 
 import json
@@ -18,6 +18,7 @@ import sqlite_utils
 from sqlite_utils import Migrations
 
 from agent.core.events import TYPE_PREFIX
+from agent.core.moments import from_iso
 
 migrations: Final = Migrations("journal")
 
@@ -79,3 +80,20 @@ def lean_rows(db: sqlite_utils.Database) -> None:
     )
     for table in ("old_checkpoint", "old_event", "old_epoch"):
         db.execute(f"DROP TABLE {table}")
+
+
+@migrations()
+def ways_of_uses(db: sqlite_utils.Database) -> None:
+    """Which way a pass went last, and when; of passages before now, not later than the newest event."""
+    db.execute("ALTER TABLE use ADD COLUMN way TEXT")
+    db.execute("ALTER TABLE use ADD COLUMN at_utc REAL NOT NULL DEFAULT 0")
+    newest = db.execute("SELECT tail FROM event ORDER BY n DESC LIMIT 1").fetchone()
+    if newest:
+        db.execute("UPDATE use SET at_utc = ?", (_time_of(newest[0]),))
+
+
+def _time_of(tail: str) -> float:
+    try:
+        return from_iso(json.loads(f'{{"type":"{tail}')["time"])
+    except (ValueError, KeyError, TypeError) as fault:
+        raise sqlite3.DatabaseError("the newest event does not say when it was") from fault

@@ -19,7 +19,7 @@ from typing import Final
 import structlog
 
 from agent.core.events import Event, Kind
-from agent.core.memory import Use
+from agent.core.memory import MOST_REMEMBERED, Use
 from agent.ports import Clock
 from agent.stores.journal import JournalStore
 
@@ -34,6 +34,21 @@ _RETRY_S: Final = 0.5
 class _Waiting:
     event: Event
     durable: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """What the journal says of the time before this start.
+
+    Args:
+        uses: of the passes used last, by pass id, that of longest ago first.
+        whole: whether those are all.
+        newest_utc: the newest journaled second; 0.0 if there is none.
+    """
+
+    uses: Mapping[bytes, Use]
+    whole: bool
+    newest_utc: float
 
 
 class JournalWriter:
@@ -54,14 +69,15 @@ class JournalWriter:
         self._dropped = self._late = 0
         self._ready = threading.Event()
         self._uses: Mapping[bytes, Use] = {}
+        self._uses_whole = True
         self._newest_utc = 0.0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def recall(self) -> tuple[Mapping[bytes, Use], float]:
-        """What each pass has used, and the newest journaled UTC second; empty and 0.0 if unreadable."""
+    def recall(self) -> Recollection:
+        """What was before this start; nothing if the card does not say so in time."""
         self._ready.wait(self._patience_s * 5)
-        return self._uses, self._newest_utc
+        return Recollection(self._uses, self._uses_whole, self._newest_utc)
 
     @property
     def troubled(self) -> bool:
@@ -126,7 +142,7 @@ class JournalWriter:
         store = self._open_store()
         try:
             if not self._ready.is_set():
-                self._uses = store.uses()
+                self._uses, self._uses_whole = store.uses(MOST_REMEMBERED)
                 self._newest_utc = store.tip.utc if store.tip else 0.0
             store.begin_epoch(self._clock.now().not_before(self._newest_utc))
         except BaseException:

@@ -28,6 +28,7 @@ from agent.ports import Camera, Clock
 from agent.stores import vows as vows_file
 from agent.stores.anchor import Anchor
 from agent.stores.follower import ListFollower
+from agent.stores.uses import UseReader
 from agent.stores.writer import JournalWriter, open_journal
 from agent.vision import Reader
 from hw.cameras import open_camera
@@ -36,6 +37,7 @@ from hw.inputs import GpioInputs
 from hw.outputs import GpioOutputs
 from hw.pins import pin_factory
 from hw.supervised import SupervisedRelay
+from hw.voice import Voice, sound_device
 
 log = structlog.get_logger()
 
@@ -76,8 +78,9 @@ def gate_process(
         config.journal_file.parent.mkdir(parents=True, exist_ok=True)
         # The outputs first, so that the lock is at rest while everything else gets ready.
         line = relay_line(config)
+        voice = Voice(config.voice.prompts, config.voice.languages) if sound_device() else None
         outputs = GpioOutputs(
-            board, factory, _tell, make_relay=lambda part, teller: SupervisedRelay(part, line, teller)
+            board, factory, _tell, lambda part, teller: SupervisedRelay(part, line, teller), voice
         )
         stack.callback(outputs.close)
         inputs = GpioInputs(board, factory)
@@ -90,8 +93,11 @@ def gate_process(
             config.journal.patience_s,
         )
         stack.callback(journal.close)
-        uses, newest_utc = journal.recall()
-        floored.raise_floor(newest_utc)
+        before = journal.recall()
+        floored.raise_floor(before.newest_utc)
+        older = UseReader(config.journal_file)
+        stack.callback(older.close)
+        memory = Memory(before.uses, older.use_of, whole=before.whole)
 
         anchor = Anchor(config.root.read_bytes(), config.site, config.gate_trust)
         follower = ListFollower(config.list_file, anchor, floored)
@@ -100,7 +106,7 @@ def gate_process(
         vows, vows_fault = vows_file.recall(config.vows_file)
         doorkeeper = Doorkeeper.at_start(timing_of(config), rules_of(config, board), vows, floored.now().mono)
         post = Post(config.site, config.gate, config.zone, config.direction)
-        gatekeeper = Gatekeeper.at(post, memory=Memory(uses), doorkeeper=doorkeeper)
+        gatekeeper = Gatekeeper.at(post, memory=memory, doorkeeper=doorkeeper)
 
         camera = camera or open_camera(config.camera)
         stack.callback(camera.close)

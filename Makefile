@@ -49,6 +49,22 @@ bench-passes: setup-dev  ## checking one pass beside the bare signature check
 fuzz-passes: setup-dev  ## a million damaged codes against the parser and the judge; minutes
 	@$(PY) -m benchmarks.fuzz_passes
 
+prompts:  ## spoken answers, zh and en, into PROMPTS=/usr/local/share/menshen/prompts (wants espeak-ng)
+	@$(PY) -m hw.voice $(or $(PROMPTS),/usr/local/share/menshen/prompts)
+
+answers-page:  ## write docs/answers.md from the tables that the gate plays
+	@$(PY) -m hw.answers_page >docs/answers.md
+
+drill-door: setup-dev  ## a gate killed, stopped and robbed of its parts a thousand times (ROUNDS=1000)
+	@$(PY) -m tests.door_drill $(or $(ROUNDS),1000)
+
+.PHONY: fuzz-provisioning bench-provisioning
+fuzz-provisioning: setup-dev  ## a million broken frames against a sealed kiosk; minutes (FRAMES=1000000)
+	@$(PY) -m benchmarks.fuzz_provisioning
+
+bench-provisioning: setup-dev  ## enrolment and logs over a simulated line of 115,200 baud
+	@$(PY) -m benchmarks.provisioning
+
 .PHONY: drill bench-sync
 drill: setup-dev  ## gate, sync, broker, ingesters and database killed at random, 500 rounds (DRILL_ROUNDS)
 	@$(PY) -m tests.drill
@@ -57,8 +73,8 @@ bench-sync: setup-dev  ## a gate's backlog to its office, against a plain MQTT c
 	@$(PY) -m benchmarks.sync
 
 requirements:  ## pin again what pyproject.toml asks for (wants uv)
-	uv pip compile pyproject.toml --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt
-	uv pip compile pyproject.toml --extra office --extra broker --extra postgresql --extra dev $(PIN) -c requirements/run.txt -o requirements/dev.txt
+	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt
+	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql --extra dev $(PIN) -c requirements/run.txt -o requirements/dev.txt
 	printf 'hatchling\neditables\n' | uv pip compile - $(PIN) -o requirements/build.txt
 
 PIN := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate

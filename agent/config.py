@@ -77,6 +77,16 @@ class DoorConfig(_Section):
     most_inside: int = Field(default=0, ge=0, le=100_000)
 
 
+class VoiceConfig(_Section):
+    """Spoken answers, where there is a loudspeaker: languages, one after another, and the prompts' folder.
+
+    `python -m hw.voice FOLDER` makes the prompts. Without a sound device there is silence.
+    """
+
+    languages: tuple[Literal["zh", "en"], ...] = ("zh", "en")
+    prompts: Path = Path("/usr/local/share/menshen/prompts")
+
+
 class JournalConfig(_Section):
     """How long a decision waits for the card."""
 
@@ -120,6 +130,7 @@ class GateConfig(_Section):
     reader: ReaderConfig = Field(default_factory=ReaderConfig)
     board: BoardConfig = Field(default_factory=BoardConfig)
     door: DoorConfig = Field(default_factory=DoorConfig)
+    voice: VoiceConfig = Field(default_factory=VoiceConfig)
     journal: JournalConfig = Field(default_factory=JournalConfig)
     broker: BrokerConfig | None = None
     list: ListConfig = Field(default_factory=ListConfig)

@@ -18,6 +18,7 @@ from hw.board import Board, RelayPart
 from hw.lights import Lights
 from hw.relay import Relay
 from hw.telling import OnChange, Teller
+from hw.voice import Voice
 
 
 class LockRelay(Protocol):
@@ -44,6 +45,7 @@ class GpioOutputs:
         factory: from hw.pins.pin_factory; the caller closes it afterwards.
         on_change: told of each change, see hw.telling.OnChange.
         make_relay: how the relay is had; by default on a pin of this process's own.
+        voice: says what the lights show, where there is a loudspeaker; closed with the outputs.
     Raises:
         gpiozero.GPIOZeroError, lgpio.error: a pin can't be had.
     """
@@ -54,6 +56,7 @@ class GpioOutputs:
         factory: Factory,
         on_change: OnChange | None = None,
         make_relay: MakeRelay | None = None,
+        voice: Voice | None = None,
     ) -> None:
         with contextlib.ExitStack() as undo:
             self._teller = Teller(on_change)
@@ -64,6 +67,9 @@ class GpioOutputs:
             undo.callback(self._relay.close)
             self._lights = Lights(board, factory, self._teller)
             undo.callback(self._lights.close)
+            self._voice = voice
+            if voice is not None:
+                undo.callback(voice.close)
             self._undo = undo.pop_all()
 
     @property
@@ -98,6 +104,8 @@ class GpioOutputs:
     def show(self, pattern: Pattern) -> None:
         """Play pattern from now on, in place of any other; returns at once."""
         self._lights.show(pattern)
+        if self._voice is not None:
+            self._voice.say(pattern.name)
 
     def close(self) -> None:
         """Everything rests, the lock first: locked, dark, silent. Safe to call twice."""

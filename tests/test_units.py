@@ -92,11 +92,15 @@ def test_the_gate_has_no_network():
     assert gate["IPAddressDeny"] == ["any"]
 
 
-def test_the_gate_has_pins_and_cameras_and_no_other_device():
+def test_a_stop_asks_the_gate_and_not_the_process_that_holds_the_relay():
+    assert unit("menshen-gate")["KillMode"] == ["mixed"]
+
+
+def test_the_gate_has_pins_cameras_and_a_loudspeaker_and_no_other_device():
     gate = unit("menshen-gate")
     assert gate["DevicePolicy"] == ["closed"]
     assert sorted(gate["DeviceAllow"]) == [
-        f"char-{driver} rw" for driver in ("dma_heap", "gpiochip", "media", "video4linux")
+        f"char-{driver} rw" for driver in ("alsa", "dma_heap", "gpiochip", "media", "video4linux")
     ]
 
 

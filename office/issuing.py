@@ -1,5 +1,6 @@
 """Codes for paper and screens: the text of a static pass, and its picture."""
 
+import io
 from pathlib import Path
 
 import segno
@@ -28,15 +29,32 @@ def code_text(one: Pass, site: Site, issuer: OnlineKey) -> str:
 
 
 def draw(text: str, file: Path) -> None:
-    """Write a code as PNG or SVG, by the file's suffix: level M, alphanumeric, black on white.
+    """Write a code as PNG or SVG, by the file's suffix.
 
     Raises:
         OfficeFault: the file can't be written.
     """
-    code = segno.make_qr(text, error="m", mode="alphanumeric", boost_error=False)
     try:
-        code.save(str(file), scale=_SCALE_PX, border=QUIET_ZONE, light="white")
+        _code(text).save(str(file), scale=_SCALE_PX, border=QUIET_ZONE, light="white")
     except (OSError, ValueError) as fault:
         raise OfficeFault(
             f"the code can't be written to {file}: {fault}; give a .png or .svg in a folder that exists"
         ) from fault
+
+
+def picture(text: str, kind: str) -> bytes:
+    """A code as the bytes of a `png` or `svg` file."""
+    out = io.BytesIO()
+    _code(text).save(out, kind=kind, scale=_SCALE_PX, border=QUIET_ZONE, light="white")
+    return out.getvalue()
+
+
+def svg(text: str) -> str:
+    """A code as an SVG element within a page, as large as its box."""
+    drawn: str = _code(text).svg_inline(border=QUIET_ZONE, light="white", omitsize=True)
+    return drawn
+
+
+def _code(text: str) -> segno.QRCode:
+    """Level M, alphanumeric, black on white: what the gates' cameras read best."""
+    return segno.make_qr(text, error="m", mode="alphanumeric", boost_error=False)

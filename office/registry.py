@@ -119,7 +119,7 @@ def add_gate(record: Mapping[str, Any], *, replace: bool, by: str) -> Gate:
             )
         gate, _ = Gate.objects.update_or_create(site=site, name=name, defaults=fields)
         what = "gate.replaced" if known and known.journal_key != str(key) else "gate.added"
-        _note(by, what, name, f"device {fields['device_id']}")
+        note(by, what, name, f"device {fields['device_id']}")
     return gate
 
 
@@ -186,7 +186,7 @@ def draft(application: Application, *, by: str, why: str = "") -> Pass:
         for over in person.passes.filter(kind=application.kind, state__in=_OPEN, not_after__lte=now):
             over.state = PassState.ENDED
             over.save(update_fields=["state"])
-            _note("office", "end", over.pass_id, "its time was over when the next one was drafted")
+            note("office", "end", over.pass_id, "its time was over when the next one was drafted")
         held = person.passes.filter(kind=application.kind, state__in=_OPEN).first()
         if held:
             raise OfficeFault(
@@ -204,7 +204,7 @@ def draft(application: Application, *, by: str, why: str = "") -> Pass:
             holder_key=key,
             drafted_by=_named(by),
         )
-        _note(by, "draft", made.pass_id, why)
+        note(by, "draft", made.pass_id, why)
     return made
 
 
@@ -257,7 +257,7 @@ def approve(pass_id: str, *, by: str, sign: CodeSigner, why: str = "") -> Pass:
         if not one.holder_key:
             one.code = sign(one, the_site())
         one.save(update_fields=["state", "approved_by", "code"])
-        _note(by, "approve", pass_id, why)
+        note(by, "approve", pass_id, why)
     return one
 
 
@@ -284,7 +284,7 @@ def move(what: str, pass_id: str, *, by: str, why: str = "") -> Pass:
             )
         one.state = after
         one.save(update_fields=["state"])
-        _note(by, what, pass_id, why)
+        note(by, what, pass_id, why)
     return one
 
 
@@ -308,5 +308,6 @@ def _named(who: str) -> str:
     return name
 
 
-def _note(who: str, what: str, subject: str, why: str) -> None:
+def note(who: str, what: str, subject: str, why: str) -> None:
+    """Add to the history; belongs into the transaction of what was done."""
     Act.objects.create(at=timezone.now(), who=_named(who), what=what, subject=subject, why=why[:500])

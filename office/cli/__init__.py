@@ -26,6 +26,8 @@ MODULES: Final = {
     "feed": "feeds",
     "alerts": "feeds",
     "broker": "brokers",
+    "serve": "pages",
+    "account": "pages",
 }
 """Where each command is; a file is imported when one of its commands is asked for."""
 

@@ -1,0 +1,150 @@
+"""`serve` and `account`: the office as pages, and who may open them."""
+
+import getpass
+from pathlib import Path
+
+import click
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from office import home as homes
+from office import logs, registry
+from office.cli.common import home_option, say
+from office.faults import OfficeFault
+from office.web import accounts, server
+from office.web.models import Account
+from office.web.roles import Role
+
+_file = click.Path(dir_okay=False, exists=True, path_type=Path)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one."
+)
+@click.option(
+    "--name", "names", multiple=True, metavar="HOST", help="As browsers call it; may be given several times."
+)
+@click.option("--tls-cert", type=_file, help="PEM; with --tls-key the pages are HTTPS.")
+@click.option("--tls-key", type=_file)
+@click.option("--behind-proxy", is_flag=True, help="A proxy on this machine speaks HTTPS for it.")
+@home_option
+def serve(  # noqa: PLR0913, PLR0917  an option each
+    host: str,
+    port: int,
+    names: tuple[str, ...],
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    behind_proxy: bool,
+    home: Path | None,
+) -> None:
+    """Serve the office's pages until SIGTERM; `pages.listening port=…` is printed when it is ready.
+
+    Without a certificate only this machine can reach them.
+
+    \b
+    Examples:
+      menshen-office serve
+      menshen-office serve --host 0.0.0.0 --port 443 --name office.example.org \\
+          --tls-cert office.pem --tls-key office.key
+    """
+    logs.configure()
+    place = homes.use(home)
+    registry.the_site()
+    if not Account.objects.filter(is_active=True).exists():
+        say("nobody has an account yet; next: `menshen-office account add NAME --role administrator`")
+    server.serve(place, server.Address(host, port, names, tls_cert, tls_key, behind_proxy))
+
+
+@click.group()
+def account() -> None:
+    """Make, list and close accounts: one for each real person.
+
+    \b
+    Example:
+      menshen-office account add chen --role clerk
+    """
+
+
+@account.command()
+@click.argument("name")
+@click.option("--role", required=True, type=click.Choice(Role.values))
+@click.option("--password-file", type=_file, help="Its first line; else one is made and printed.")
+@click.option("--by", default=getpass.getuser, metavar="NAME", help="Kept in the history.")
+@home_option
+def add(name: str, role: str, password_file: Path | None, by: str, home: Path | None) -> None:
+    """Make an account for NAME, a real person's; a password is printed that must be changed.
+
+    \b
+    Example:
+      menshen-office account add chen --role clerk
+    """
+    homes.use(home)
+    password = _first_line(password_file) if password_file else None
+    words = accounts.add(name, Role(role), password, by=by)
+    if password is None:
+        click.echo(words)
+        say(f"{name} is a {role}; the password above must be changed at the first sign-in")
+    else:
+        say(f"{name} is a {role}")
+
+
+def _first_line(file: Path) -> str:
+    try:
+        with file.open(encoding="utf-8") as opened:
+            return opened.readline(1024).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise OfficeFault(f"the password file can't be read: {fault}") from fault
+
+
+@account.command("list")
+@home_option
+def list_accounts(home: Path | None) -> None:
+    """List the accounts: name, role, second factor, last sign-in.
+
+    \b
+    Example:
+      menshen-office account list
+    """
+    homes.use(home)
+    secured = set(TOTPDevice.objects.filter(confirmed=True).values_list("user_id", flat=True))
+    for one in Account.objects.prefetch_related("groups").order_by("username"):
+        role = ",".join(group.name for group in one.groups.all()) if one.is_active else "closed"
+        factor = "code" if one.pk in secured else "password only"
+        seen = f"{one.last_login:%Y-%m-%dT%H:%MZ}" if one.last_login else "never"
+        click.echo(f"{one.username}\t{role}\t{factor}\t{seen}")
+
+
+@account.command("close")
+@click.argument("name")
+@click.option("--handover", default="", metavar="NAME", help="Who takes the work over.")
+@click.option("--by", default=getpass.getuser, metavar="NAME", help="Kept in the history.")
+@home_option
+def close_account(name: str, handover: str, by: str, home: Path | None) -> None:
+    """Close an account and end its sessions; what it did stays in the history.
+
+    \b
+    Example:
+      menshen-office account close chen --handover wang --by admin
+    """
+    homes.use(home)
+    accounts.close(name, by=by, handover=handover)
+    say(f"the account of {name} is closed")
+
+
+@account.command()
+@click.argument("name")
+@click.option("--by", default=getpass.getuser, metavar="NAME", help="Kept in the history.")
+@home_option
+def reset(name: str, by: str, home: Path | None) -> None:
+    """Print a new password for NAME, to be changed, and remove the second factor.
+
+    \b
+    Example:
+      menshen-office account reset chen --by admin
+    """
+    homes.use(home)
+    click.echo(accounts.reset_password(name, by=by))
+
+
+COMMANDS = (serve, account)

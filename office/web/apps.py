@@ -1,0 +1,17 @@
+"""Django's handle on the pages."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class WebConfig(AppConfig):
+    """Accounts, and what the pages keep beside the registry."""
+
+    name = "office.web"
+    label = "web"
+    verbose_name = "Office pages"
+
+    def ready(self) -> None:
+        from office.web import roles  # noqa: PLC0415  models are ready only now
+
+        post_migrate.connect(roles.grant_after_migration, sender=self)

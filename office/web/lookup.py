@@ -1,0 +1,115 @@
+"""Events for a page: newest first, a screenful at a time, with the name if the reader may see it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import Q, QuerySet
+
+from office.feed import Wish
+from office.models import Event, Pass, Person
+
+SCREENFUL: Final = 50
+_MOST_PASSES: Final = 200
+"""A name that fits more people than hold so many passes is too short to search by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event as a line of a table."""
+
+    number: int
+    gate: str
+    at_utc: float
+    kind: str
+    reason: str
+    pass_id: str
+    person: str
+    person_pk: int | None
+
+    @property
+    def tone(self) -> str:
+        """How it is coloured, beside what it says."""
+        if self.kind == "pass.admitted":
+            return "good"
+        if self.kind == "pass.refused":
+            return "bad"
+        return "alarm" if self.kind in _ALARMING else "plain"
+
+
+_ALARMING: Final = frozenset(
+    {
+        "door.forced",
+        "door.held",
+        "fire.on",
+        "tamper.on",
+        "camera.lost",
+        "camera.frozen",
+        "list.dead",
+        "gate.fault",
+    }
+)
+
+
+def newest(
+    wish: Wish, *, person: str = "", before: int = 0, after: int = 0, limit: int = SCREENFUL
+) -> list[Row]:
+    """Events of a wish, newest first.
+
+    Args:
+        person: part of a name, or a pass id; empty is everybody.
+        before, after: exclusive bounds on the event's number; 0 is none.
+    """
+    found = Event.objects.filter(**wish.conditions())
+    if person:
+        found = found.filter(pass_id__in=_passes_of(person))
+    if before:
+        found = found.filter(pk__lt=before)
+    if after:
+        found = found.filter(pk__gt=after)
+    return _rows(found, limit)
+
+
+def _rows(found: QuerySet[Event], limit: int) -> list[Row]:
+    events = list(found.select_related("gate").defer("body").order_by("-pk")[:limit])
+    holders = {
+        pass_id: (name, pk)
+        for pass_id, name, pk in Pass.objects.filter(pass_id__in={one.pass_id for one in events}).values_list(
+            "pass_id", "person__name", "person_id"
+        )
+    }
+    return [
+        Row(
+            one.pk,
+            one.gate.name,
+            one.at_utc,
+            one.kind,
+            one.reason,
+            one.pass_id,
+            *holders.get(one.pass_id, ("", None)),
+        )
+        for one in events
+    ]
+
+
+def _passes_of(words: str) -> list[str]:
+    by_name = Q(person__name__icontains=words) | Q(pass_id=words.lower())
+    found = Pass.objects.filter(by_name).values_list("pass_id", flat=True)[:_MOST_PASSES]
+    return [*found, words.lower()]
+
+
+def people(words: str, limit: int = 100) -> list[Person]:
+    """People by part of their name, flat or phone, or by a pass id."""
+    found = Person.objects.select_related("file").prefetch_related("passes").order_by("name")
+    if words:
+        found = found.filter(
+            Q(name__icontains=words)
+            | Q(file__unit__icontains=words)
+            | Q(file__phone__icontains=words)
+            | Q(passes__pass_id=words.lower())
+        ).distinct()
+    return list(found[:limit])
+
+
+def newest_of(pass_ids: list[str], limit: int = 10) -> list[Row]:
+    """The last events of one person's passes."""
+    return _rows(Event.objects.filter(pass_id__in=pass_ids), limit) if pass_ids else []

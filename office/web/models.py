@@ -1,0 +1,121 @@
+"""What the pages keep beside the registry: accounts, personal files, and running totals.
+
+The totals (`Inside`, `GateNow`, `HourCount`) are worked out from the events by
+`office.web.follower` and could be thrown away and made again; `Progress` says
+how far they have come.
+"""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+from office.models import Alert, Gate, Person
+from office.web.roles import MEANINGS
+
+
+class Account(AbstractUser):
+    """One real person's account (C26); the username is the name that the history keeps."""
+
+    must_change_password = models.BooleanField(default=False)
+
+    class Meta(AbstractUser.Meta):
+        default_permissions = ()
+        permissions: ClassVar = [(right.value, meaning) for right, meaning in MEANINGS.items()]
+
+
+class PersonFile(models.Model):
+    """What a clerk knows of a person besides the name; it never leaves the office."""
+
+    person = models.OneToOneField(Person, models.CASCADE, related_name="file")
+    unit = models.CharField(max_length=64, blank=True, help_text="flat, room or company")
+    phone = models.CharField(max_length=32, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"file of person {self.person_id}"
+
+
+class Progress(models.Model):
+    """How far the totals have followed the events; the one row's lock lets one follower work at a time."""
+
+    event = models.PositiveBigIntegerField(default=0, help_text="the last event counted")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"counted up to event {self.event}"
+
+
+class Inside(models.Model):
+    """A pass whose last admission was on the way in."""
+
+    pass_id = models.CharField(max_length=16, unique=True)
+    gate = models.ForeignKey(Gate, models.CASCADE)
+    since_utc = models.FloatField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.pass_id
+
+
+class GateNow(models.Model):
+    """The last that was heard from a gate, and what is wrong there."""
+
+    gate = models.OneToOneField(Gate, models.CASCADE, related_name="now")
+    at_utc = models.FloatField(default=0, help_text="of its last event")
+    heard = models.DateTimeField(null=True, help_text="when that was taken in, by the office's clock")
+    kind = models.CharField(max_length=32, blank=True)
+    reason = models.CharField(max_length=32, blank=True)
+    troubles = models.JSONField(default=list, help_text="kinds of events that have not been undone")
+    list_number = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.gate_id}: {self.kind}"
+
+
+class HourCount(models.Model):
+    """How many events of a kind a gate had in an hour of the site's day."""
+
+    gate = models.ForeignKey(Gate, models.CASCADE)
+    hour = models.PositiveIntegerField(help_text="hours since 1970 on the site's clock")
+    kind = models.CharField(max_length=32)
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["hour", "gate", "kind"], name="one_count_of_an_hour")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gate_id} {self.hour} {self.kind}: {self.count}"
+
+
+class Handling(models.Model):
+    """Who took an alert on, and how it came out (C34)."""
+
+    alert = models.OneToOneField(Alert, models.CASCADE, related_name="handling")
+    owner = models.CharField(max_length=150)
+    acknowledged_at = models.DateTimeField()
+    outcome = models.CharField(max_length=500, blank=True)
+    closed_by = models.CharField(max_length=150, blank=True)
+    closed_at = models.DateTimeField(null=True)
+    closed_count = models.PositiveBigIntegerField(
+        default=0, help_text="the alert's count then; one more opens it again"
+    )
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.owner}: {self.outcome or 'open'}"

@@ -1,0 +1,52 @@
+"""What the live page shows at this moment; the same for the page itself and for what it is sent later."""
+
+from typing import Any, Final
+
+from django.utils import timezone
+
+from office.models import Gate, Pass, Site
+from office.web import alerting, charts
+from office.web.lookup import Row
+from office.web.models import GateNow, Inside
+
+_QUIET_S: Final = 15 * 60
+_SHOWN_INSIDE: Final = 12
+
+
+def standing(*, names: bool) -> dict[str, Any]:
+    """Gates, who is inside, alerts and the day's figures; for the template `_standing.html`."""
+    site = Site.objects.get()
+    now = timezone.now()
+    inside = list(Inside.objects.select_related("gate").order_by("-since_utc")[:_SHOWN_INSIDE])
+    holders = dict(
+        Pass.objects.filter(pass_id__in=[one.pass_id for one in inside]).values_list(
+            "pass_id", "person__name"
+        )
+    )
+    return {
+        "offset_min": site.utc_offset_min,
+        "gates": [
+            _gate(gate, now.timestamp()) for gate in Gate.objects.select_related("now").order_by("name")
+        ],
+        "inside_count": Inside.objects.count(),
+        "inside": [(one, holders.get(one.pass_id, "") if names else "") for one in inside],
+        "alerts": list(alerting.open_alerts()[:5]),
+        "alerts_open": alerting.open_alerts().count(),
+        "day": charts.day(now, site.utc_offset_min),
+    }
+
+
+def _gate(gate: Gate, now_utc: float) -> dict[str, Any]:
+    last: GateNow | None = getattr(gate, "now", None)
+    quiet_min = int(now_utc - last.heard.timestamp()) // 60 if last and last.heard else None
+    return {
+        "gate": gate,
+        "now": last,
+        "troubles": last.troubles if last else [],
+        "quiet_min": quiet_min if quiet_min is not None and quiet_min * 60 >= _QUIET_S else None,
+    }
+
+
+def rows(found: list[Row], *, names: bool) -> dict[str, Any]:
+    """Lines of the table of events; for the template `_rows.html`."""
+    return {"rows": found, "sees_names": names, "offset_min": Site.objects.get().utc_offset_min}

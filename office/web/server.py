@@ -1,0 +1,135 @@
+"""The server of the pages: uvicorn over Django, with the home's own secret.
+
+Plain HTTP is served to this machine alone. For everybody else it is HTTPS,
+here or by a proxy in front; a browser gives the holder's page its keys and the
+visitors' forms their privacy only then.
+"""
+
+import secrets
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+
+from office.faults import OfficeFault
+from office.files import write_new
+from office.home import Home
+from office.web.hub import HUB
+
+_SIGNING_FILE: Final = "pages.secret"
+_A_YEAR_S: Final = 365 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the pages are served.
+
+    Args:
+        names: host names that browsers may use, besides localhost.
+        certificate, key: PEM files; both or none.
+        behind_proxy: a proxy on this machine speaks HTTPS for us.
+    """
+
+    host: str
+    port: int
+    names: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+    behind_proxy: bool = False
+
+    @property
+    def encrypted(self) -> bool:
+        return self.behind_proxy or self.certificate is not None
+
+    def check(self) -> None:
+        """Look whether it may be served so.
+
+        Raises:
+            OfficeFault: half a certificate, or other machines without encryption (C29).
+        """
+        if (self.certificate is None) != (self.key is None):
+            raise OfficeFault("found one of --tls-cert and --tls-key, wanted both or none")
+        if not self.encrypted and not _is_this_machine(self.host):
+            raise OfficeFault(
+                f"other machines would reach {self.host} without encryption; give --tls-cert and --tls-key, "
+                "or --behind-proxy with a proxy that speaks HTTPS"
+            )
+
+
+def serve(home: Home, address: Address) -> None:
+    """Serve until SIGTERM or SIGINT; `pages.listening port=…` is printed when it is ready.
+
+    Raises:
+        OfficeFault: as Address.check, or the secret can't be kept.
+    """
+    address.check()
+    configure(home, address)
+    options: dict[str, Any] = {
+        "lifespan": "off",
+        "log_level": "warning",
+        "access_log": False,  # addresses of pages name people's files
+        "server_header": False,
+        "timeout_graceful_shutdown": 2,
+        "proxy_headers": address.behind_proxy,
+        "limit_concurrency": 500,
+    }
+    if address.certificate is not None and address.key is not None:
+        options |= {"ssl_certfile": str(address.certificate), "ssl_keyfile": str(address.key)}
+    try:
+        server = _Server(
+            uvicorn.Config(get_asgi_application(), host=address.host, port=address.port, **options)
+        )
+    except OSError as fault:
+        raise OfficeFault(f"the certificate can't be used: {fault}") from fault
+    HUB.start()
+    try:
+        server.run()
+    except SystemExit as fault:  # how uvicorn says that it could not listen
+        raise OfficeFault(
+            f"the pages can't be served on {address.host}:{address.port}; is it taken? Give another --port"
+        ) from fault
+    finally:
+        HUB.stop()
+
+
+def configure(home: Home, address: Address) -> None:
+    """Put into Django's settings what is this home's and this address's own."""
+    settings.SECRET_KEY = _secret(home)
+    settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, *address.names]
+    if address.encrypted:
+        settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
+        settings.SECURE_HSTS_SECONDS = _A_YEAR_S
+        if address.behind_proxy:
+            settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+
+def _secret(home: Home) -> str:
+    """What sessions and forms are signed with: made once, kept with the office's keys."""
+    path = home.keys / _SIGNING_FILE
+    try:
+        if not path.exists():
+            write_new(path, secrets.token_urlsafe(48).encode())
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise OfficeFault(f"the pages' secret {path} can't be read or made: {fault}") from fault
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, and where."""
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.servers:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            print(f"pages.listening port={port}", flush=True)

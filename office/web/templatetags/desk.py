@@ -1,0 +1,51 @@
+"""Words of the templates: addresses of files, and times as the site's clock shows them."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+
+from office import issuing
+from office.web import assets, words
+
+register = template.Library()
+
+
+@register.simple_tag
+def asset(name: str) -> str:
+    """Where a page finds one of the pages' own files."""
+    return assets.address(name)
+
+
+@register.filter
+def clock(moment: datetime | float | None, offset_min: int) -> str:
+    """`2026-11-22 08:30:05` on the site's clock; seconds since 1970 are a moment too."""
+    if moment is None:
+        return ""
+    whole = datetime.fromtimestamp(moment, UTC) if isinstance(moment, (int, float)) else moment
+    return f"{whole.astimezone(timezone(timedelta(minutes=offset_min))):%Y-%m-%d %H:%M:%S}"
+
+
+@register.filter
+def day(moment: datetime, offset_min: int) -> str:
+    """The day alone; a pass that ends at midnight ended with the day before."""
+    local = moment.astimezone(timezone(timedelta(minutes=offset_min)))
+    return f"{local:%Y-%m-%d %H:%M}"
+
+
+@register.filter
+def said(word: str) -> str:
+    """A kind, reason, state or matter in the reader's language; an unknown one as it is."""
+    return str(words.SAID.get(word, word))
+
+
+@register.filter
+def zones(bits: int, names: list[str]) -> str:
+    """The names of the zones in a pass."""
+    return ", ".join(name for bit, name in enumerate(names) if bits >> bit & 1)
+
+
+@register.filter
+def picture(text: str) -> SafeString:
+    """A code, drawn here and now as SVG."""
+    return mark_safe(issuing.svg(text))  # noqa: S308  our own drawing, of modules alone

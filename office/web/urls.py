@@ -1,0 +1,45 @@
+"""Every page there is, and by what address."""
+
+from django.conf.urls import handler400, handler404  # noqa: F401  Django looks for them here
+from django.urls import path
+from django.views.i18n import set_language
+
+from office.web import assets
+from office.web.rights import for_anybody
+from office.web.views import accounts, alerts, imports, live, passes, people
+
+handler403 = "office.web.views.errors.not_allowed"
+
+urlpatterns = [
+    path("", live.page, name="live"),
+    path("live/stream", live.stream, name="stream"),
+    path("events", live.search, name="events"),
+    path("inside", live.inside, name="inside"),
+    path("alerts", alerts.page, name="alerts"),
+    path("alerts/<int:pk>/acknowledge", alerts.acknowledge, name="alert-acknowledge"),
+    path("alerts/<int:pk>/close", alerts.close, name="alert-close"),
+    path("people", people.index, name="people"),
+    path("people/new", people.new, name="person-new"),
+    path("people/import", imports.page, name="import"),
+    path("people/<int:pk>", people.page, name="person"),
+    path("people/<int:pk>/file", people.change, name="person-change"),
+    path("people/<int:pk>/passes", people.draft, name="pass-draft"),
+    path("review", passes.review, name="review"),
+    path("review/decide", passes.decide, name="decide"),
+    path("publish", passes.publish, name="publish"),
+    path("renewals", passes.renewals, name="renewals"),
+    path("badges", passes.badges, name="badges"),
+    path("passes/<str:pass_id>/move", passes.move, name="pass-move"),
+    path("passes/<str:pass_id>/replace", passes.replace, name="pass-replace"),
+    path("passes/<str:pass_id>/code.<str:kind>", passes.code, name="pass-code"),
+    path("history", accounts.history, name="history"),
+    path("accounts", accounts.index, name="accounts"),
+    path("sign-in", accounts.sign_in, name="sign-in"),
+    path("sign-in/second-factor", accounts.second_factor, name="second-factor"),
+    path("sign-out", accounts.sign_out, name="sign-out"),
+    path("me", accounts.me, name="me"),
+    path("me/password", accounts.change_password, name="change-password"),
+    path("me/second-factor", accounts.second_factor_setup, name="second-factor-setup"),
+    path("language", for_anybody(set_language), name="language"),
+    path("assets/<str:digest>/<str:name>", assets.asset, name="asset"),
+]

@@ -1,0 +1,159 @@
+"""Signing in and out, one's own account, and everybody's for the administrator."""
+
+from typing import cast
+
+import django_otp
+import segno
+from axes.models import AccessAttempt, AccessLog
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import logout, update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import LoginView
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from office import registry
+from office.faults import OfficeFault
+from office.models import Act
+from office.web import accounts
+from office.web.forms import CodeForm
+from office.web.models import Account
+from office.web.rights import for_all_signed_in, for_anybody, name_of, needs
+from office.web.roles import Right, Role
+from office.web.views.tell import telling
+
+sign_in = for_anybody(
+    LoginView.as_view(template_name="web/accounts/sign_in.html", redirect_authenticated_user=True)
+)
+
+
+@for_all_signed_in
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return redirect("sign-in")
+
+
+@for_all_signed_in
+def second_factor(request: HttpRequest) -> HttpResponse:
+    """The code of the authenticator, after the password."""
+    account = cast("Account", request.user)
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        device = django_otp.match_token(account, form.cleaned_data["code"])
+        if device is not None:
+            django_otp.login(request, device)
+            return redirect("live")
+        form.add_error(
+            "code", _("Not this code. Wait for the next one; after several wrong ones it takes longer.")
+        )
+    return render(request, "web/accounts/second_factor.html", {"form": form})
+
+
+@for_all_signed_in
+def second_factor_setup(request: HttpRequest) -> HttpResponse:
+    """Show the secret once, and believe it after a first right code."""
+    account = cast("Account", request.user)
+    if TOTPDevice.objects.filter(user=account, confirmed=True).exists():
+        return redirect("me")
+    device, _made = TOTPDevice.objects.get_or_create(user=account, confirmed=False, name="authenticator")
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        if device.verify_token(form.cleaned_data["code"]):
+            device.confirmed = True
+            device.save()
+            django_otp.login(request, device)
+            registry.note(name_of(request), "account.second-factor", account.username[:64], "")
+            messages.success(request, _("From now on you are asked for a code at each sign-in."))
+            return redirect("me")
+        form.add_error("code", _("Not this code. Wait for the next one and try again."))
+    drawn = segno.make(device.config_url).svg_inline(border=4, light="white", omitsize=True)
+    shown = {"form": form, "drawn": mark_safe(drawn)}  # noqa: S308  our own drawing, of modules alone
+    return render(request, "web/accounts/second_factor_setup.html", shown)
+
+
+@for_all_signed_in
+def change_password(request: HttpRequest) -> HttpResponse:
+    account = cast("Account", request.user)
+    form = PasswordChangeForm(account, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        changed = form.save()
+        changed.must_change_password = False
+        changed.save(update_fields=["must_change_password"])
+        update_session_auth_hash(request, changed)
+        registry.note(account.username, "account.password", account.username[:64], "")
+        messages.success(request, _("Your password is changed."))
+        return redirect("live")
+    return render(request, "web/accounts/change_password.html", {"form": form})
+
+
+@for_all_signed_in
+@require_safe
+def me(request: HttpRequest) -> HttpResponse:
+    """One's own account: role, second factor, and when it was used."""
+    signed_in = AccessLog.objects.filter(username=name_of(request)).order_by("-attempt_time")[:20]
+    secured = TOTPDevice.objects.filter(user=cast("Account", request.user), confirmed=True).exists()
+    return render(request, "web/accounts/me.html", {"signed_in": signed_in, "secured": secured})
+
+
+class AccountForm(forms.Form):
+    """An account to be made or closed."""
+
+    name = forms.CharField(max_length=60)
+    role = forms.ChoiceField(choices=Role.choices, required=False)
+    what = forms.ChoiceField(choices=[(word, word) for word in ("add", "close", "reset")])
+    handover = forms.CharField(max_length=100, required=False)
+
+
+@needs(Right.MANAGE_ACCOUNTS)
+def index(request: HttpRequest) -> HttpResponse:
+    """All accounts, who signed in, and who tried to."""
+    if request.method == "POST":
+        form = AccountForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, _("Found no usable name or role."))
+        else:
+            _act(request, **form.cleaned_data)
+        return redirect("accounts")
+    shown = {
+        "accounts": Account.objects.prefetch_related("groups", "totpdevice_set").order_by("username"),
+        "roles": Role.choices,
+        "signed_in": AccessLog.objects.order_by("-attempt_time")[:30],
+        "failed": AccessAttempt.objects.order_by("-attempt_time")[:30],
+    }
+    return render(request, "web/accounts/index.html", shown)
+
+
+def _act(request: HttpRequest, *, name: str, role: str, what: str, handover: str) -> None:
+    by = name_of(request)
+    if what == "close":
+        with telling(request, _("The account is closed.")):
+            accounts.close(name, by=by, handover=handover)
+        return
+    try:
+        if what == "reset":
+            words = accounts.reset_password(name, by=by)
+        else:
+            words = accounts.add(name, Role(role or Role.CLERK), None, by=by)
+    except OfficeFault as fault:
+        messages.error(request, str(fault))
+    else:
+        said = _("For %(name)s, shown this once: %(words)s – it must be changed at the first sign-in.")
+        messages.success(request, said % {"name": name, "words": words})
+
+
+@needs(Right.SEE_HISTORY)
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """Who did what, when and why; nothing here can be changed (C21)."""
+    acts = Act.objects.order_by("-pk")
+    if words := request.GET.get("q", "").strip():
+        acts = acts.filter(subject=words) | acts.filter(who=words)
+    shown = Paginator(acts, 100).get_page(request.GET.get("page"))
+    return render(request, "web/history.html", {"acts": shown, "q": words})

@@ -1,0 +1,81 @@
+"""The live page, its stream, and the search."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils.translation import get_language
+from django.views.decorators.http import require_safe
+
+from office.feed import Wish
+from office.models import Gate, Pass
+from office.web import lookup, scene
+from office.web.forms import SearchForm
+from office.web.hub import HUB, Crowded, Reader
+from office.web.models import Inside
+from office.web.rights import needs, sees_names
+from office.web.roles import Right
+
+
+@needs(Right.SEE_LIVE)
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """Events as they come, gates, who is inside, the day's figures."""
+    names = sees_names(request)
+    found = lookup.newest(Wish())
+    shown = scene.standing(names=names) | scene.rows(found, names=names)
+    return render(request, "web/live/page.html", shown | {"newest": found[0].number if found else 0})
+
+
+@needs(Right.SEE_LIVE)
+async def stream(request: HttpRequest) -> HttpResponseBase:
+    """The same, on and on, as text/event-stream."""
+    account = await request.auser()
+    reader = Reader(get_language() or "en", await account.ahas_perm(f"web.{Right.SEE_PEOPLE}"))
+    wanted = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
+    after = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else 0
+
+    async def messages() -> AsyncIterator[bytes]:
+        try:
+            async for message in HUB.listen(reader, after):
+                yield message
+        except Crowded:
+            yield b"retry: 60000\n\n"
+
+    return StreamingHttpResponse(
+        messages(), content_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+@needs(Right.SEE_LIVE)
+@require_safe
+def search(request: HttpRequest) -> HttpResponse:
+    """Events by time, gate, result, pass or person; a screenful at a time."""
+    names = sees_names(request)
+    form = SearchForm(request.GET or None, gates=Gate.objects.order_by("name").values_list("name", flat=True))
+    wish, person, before = form.wish() if form.is_valid() else (Wish(), "", 0)
+    if not names and person and len(person) != 16:
+        person = "-"  # whoever may not see names may not search by them either
+    found = (
+        [] if form.errors else lookup.newest(wish, person=person, before=before, limit=lookup.SCREENFUL + 1)
+    )
+    older = ""
+    if len(found) > lookup.SCREENFUL:
+        found.pop()
+        asked = {name: value for name, value in request.GET.items() if name != "before"}
+        older = urlencode({**asked, "before": found[-1].number})
+    return render(
+        request, "web/live/search.html", scene.rows(found, names=names) | {"form": form, "older": older}
+    )
+
+
+@needs(Right.SEE_LIVE)
+@require_safe
+def inside(request: HttpRequest) -> HttpResponse:
+    """Everybody who is inside: also the sheet for a muster."""
+    rows = list(Inside.objects.select_related("gate").order_by("since_utc"))
+    holders = {one.pass_id: one for one in Pass.objects.select_related("person__file")}
+    return render(
+        request, "web/live/inside.html", {"inside": [(one, holders.get(one.pass_id)) for one in rows]}
+    )

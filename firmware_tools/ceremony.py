@@ -101,14 +101,14 @@ def sign_trust(
         Version 1 of root and of targets, checked as a gate will check them.
     """
     offline = show(keys_dir)
-    root = Root(version=1, expires=_in_days("root", now), unrecognized_fields={SITE_FIELD: office.site})
+    root = Root(version=1, expires=expires_after("root", now), unrecognized_fields={SITE_FIELD: office.site})
     _authorise(root, "root", offline.roles["root"])
     _authorise(root, "targets", offline.roles["targets"])
     _authorise(root, "snapshot", office.roles["snapshot"])
     _authorise(root, "timestamp", office.roles["timestamp"])
     delegated = {"allowlist": office.roles["allowlist"], "revoke": office.roles["revoke"]}
     delegated["firmware"] = offline.roles["firmware"]
-    targets = Targets(version=1, expires=_in_days("targets", now), delegations=_delegations(delegated))
+    targets = Targets(version=1, expires=expires_after("targets", now), delegations=_delegations(delegated))
     return (
         _signed(root, root, _signers(keys_dir, offline.roles["root"], passphrase)),
         _signed(targets, root, _signers(keys_dir, offline.roles["targets"], passphrase)),
@@ -155,13 +155,18 @@ def _make_key(directory: Path, name: str, passphrase: bytes) -> ListedKey:
 def _signers(directory: Path, role: RoleKeys, passphrase: bytes) -> list[CryptoSigner]:
     """Unlock those of a role's keys that are there; a lost one may be missing."""
     return [
-        _unlock(path, listed, passphrase)
+        unlock(path, listed, passphrase)
         for listed in role.keys
         if (path := directory / f"{listed.name}.pem").exists()
     ]
 
 
-def _unlock(path: Path, listed: ListedKey, passphrase: bytes) -> CryptoSigner:
+def unlock(path: Path, listed: ListedKey, passphrase: bytes) -> CryptoSigner:
+    """Load one offline key, if it is the one that is listed.
+
+    Raises:
+        CeremonyFault: a wrong passphrase, a damaged file or another key.
+    """
     try:
         with path.open("rb") as file:
             key = load_pem_private_key(file.read(_MAX_PEM_BYTES), passphrase)
@@ -212,5 +217,6 @@ def _signed(signed: T, root: Root, signers: Sequence[CryptoSigner]) -> Metadata[
     return metadata
 
 
-def _in_days(role: str, now: datetime) -> datetime:
+def expires_after(role: str, now: datetime) -> datetime:
+    """When what a role's keys sign now ends."""
     return now.replace(microsecond=0) + timedelta(days=OFFLINE[role].expires_days)

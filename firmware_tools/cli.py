@@ -35,6 +35,7 @@ def keys() -> None:
     1.  keys make --out KEYS
     2.  the office hands over office-public.json
     3.  keys sign --keys KEYS --office office-public.json --out TRUST
+    4.  within half a year, and when a key is lost or stolen: keys rotate --keys KEYS --trust TRUST
     """
 
 
@@ -110,6 +111,64 @@ def sign(keys_dir: Path, office: Path, out: Path, passphrase_file: Path | None, 
         click.echo(f"wrote {path}")
     if dry_run:
         click.echo(f"dry run: nothing written to {out}")
+
+
+@keys.command()
+@click.option("--keys", "keys_dir", required=True, type=_DIRECTORY, help="What `keys make` wrote.")
+@click.option(
+    "--trust", required=True, type=_DIRECTORY, help="What `keys sign` wrote; the next versions go there."
+)
+@click.option(
+    "--replace", multiple=True, metavar="NAME", help="A lost or stolen key, such as root-2; repeatable."
+)
+@click.option("--office", type=_FILE, help="A new office-public.json; else the office keeps its keys.")
+@_passphrase_file
+@click.option("--dry-run", is_flag=True, help="Unlock, sign and check, but write nothing.")
+def rotate(  # noqa: PLR0913, PLR0917  an option each
+    keys_dir: Path,
+    trust: Path,
+    replace: tuple[str, ...],
+    office: Path | None,
+    passphrase_file: Path | None,
+    dry_run: bool,
+) -> None:
+    """Sign the next root and targets: to renew them, or to replace keys.
+
+    Gates follow by themselves, however many versions they have missed.
+
+    \b
+    Examples:
+      menshen-firmware keys rotate --keys KEYS --trust TRUST
+      menshen-firmware keys rotate --keys KEYS --trust TRUST --replace root-2 --dry-run
+    """
+    from firmware_tools import key_files, rotation  # noqa: PLC0415  as above
+
+    try:
+        before = rotation.Trust.read(trust)
+        wanted = (
+            key_files.read(office, key_files.OfficePublic, "the file that the office made")
+            if office
+            else None
+        )
+        passphrase = passphrases.read(passphrase_file, twice=False)
+        done = rotation.rotate(keys_dir, before, replace, wanted, passphrase, datetime.now(UTC))
+        written = [] if dry_run else rotation.write_rotation(keys_dir, trust, done)
+    except CeremonyFault as fault:
+        raise _Told(str(fault)) from fault
+    for metadata in (done.root, done.targets):
+        signed = metadata.signed
+        click.echo(
+            f"{signed.type} {signed.version} until {signed.expires:%Y-%m-%d}, {len(metadata.signatures)} signatures"
+        )
+    for name in done.retired:
+        click.echo(f"{name} counts no more once the office has published: destroy what is left of it")
+    for path in written:
+        click.echo(f"wrote {path}")
+    click.echo(
+        f"dry run: nothing written to {trust}"
+        if dry_run
+        else "Give the new files in there to the office, which publishes; keep new keys as the others."
+    )
 
 
 if __name__ == "__main__":

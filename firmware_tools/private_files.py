@@ -28,6 +28,22 @@ def write_new(path: Path, data: bytes, mode: int) -> None:
     sync_directory(path.parent)
 
 
+def write_over(path: Path, data: bytes, mode: int) -> None:
+    """Put a file in place of another, durably: whoever reads finds the old one or the new one, whole.
+
+    Raises:
+        OSError: as for write_new; the old file stands.
+    """
+    passing = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    write_new(passing, data, mode)
+    try:
+        passing.rename(path)
+    except OSError:
+        passing.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
 def sync_directory(path: Path) -> None:
     """Make names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

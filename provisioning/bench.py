@@ -5,6 +5,7 @@ time and nothing else. What comes back is no more trusted than what a kiosk
 hears: bounded, typed, and free of anything that could move a terminal.
 """
 
+import hashlib
 import itertools
 import secrets
 import time
@@ -16,12 +17,18 @@ from pydantic import BaseModel, ValidationError
 
 from provisioning import identity, wire
 from provisioning.link import Link
+from provisioning.technician import Technician
 from provisioning.wire import Code, Method
 
 P = TypeVar("P", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)
 
 _ANSWER_BYTES: Final = 400  # an answer's share of the time on the line
+_NOISE: Final = 3  # broken frames after which small ones are tried first
+_FRUITLESS: Final = 12
+_SMALLEST_PART: Final = 64
+_NEXT_PIECE_S: Final = 1.0
+_MOST_PIECES: Final = 4 * wire.MAX_PART // wire.MAX_PIECE  # of one part, however small a kiosk cuts them
 
 
 class BenchFault(Exception):
@@ -60,10 +67,13 @@ class Bench:
     def __init__(self, link: Link, who: str, heed: Callable[[str], None] = lambda _: None) -> None:
         self._link = link
         self._who = who
-        self._heed = heed
+        self.heed = heed
         self._session = secrets.token_hex(4)
         self._numbers = itertools.count(1)
         self._echoes = 0
+        self._device_id = ""
+        self.noisy = False
+        self._pieces: list[wire.Piece] = []
 
     def hello(self) -> wire.HelloResult:
         """Begin; both ends now know that they speak the same protocol.
@@ -81,35 +91,91 @@ class Bench:
                 f"the kiosk ({answer.software}) speaks protocol {answer.protocol}, this bench {wire.PROTOCOL}; "
                 "update the older one",
             )
+        self._device_id = answer.device_id
         return answer
 
-    def call(self, method: Method[P, R], params: P, gives_up_s: float | None = None) -> R:
-        """Ask once, in as many tries as it takes.
+    def call(self, method: Method[P, R], params: P, gives_up_s: float | None = None, expected: int = 0) -> R:
+        """Ask once, in as many tries as it takes; in small frames where the line is noisy.
 
         Args:
             gives_up_s: for this call, in place of the method's.
+            expected: bytes that come before the answer.
         Raises:
             LinkLost: the port went away; the request may or may not have been served.
         """
         request_id = f"{self._session}.{next(self._numbers)}"
         request = wire.Request(id=request_id, method=method.name, params=params.model_dump(mode="json"))
         payload = wire.pack(request)
-        patience_s = method.asks_again_s + 2 * self._link.takes_s(len(payload) + _ANSWER_BYTES)
+        patience_s = method.asks_again_s + 2 * self._link.takes_s(len(payload) + _ANSWER_BYTES + expected)
         until = time.monotonic() + max(patience_s, method.gives_up_s if gives_up_s is None else gives_up_s)
+        tries = 0
         while time.monotonic() < until:
-            self._link.send(payload)
+            small = self.noisy or tries % 2 == 1
+            self._link.send(payload, small=small)
             answer = self._answer_to(request_id, patience_s)
             if answer is not None:
+                self.noisy = small
                 return _result(method, answer)
+            tries += 1
+            self.noisy = self.noisy or self._link.faults.total > _NOISE
         raise NoAnswer(self._silence(method.name))
+
+    def prove(self, technician: Technician) -> None:
+        """Show a sealed kiosk who is here; for this session.
+
+        Raises:
+            NoAnswer, Refusal: as in call; too many wrong answers are a refusal, too.
+        """
+        kiosk = self._device_id
+        nonce = self.call(wire.CHALLENGE, wire.Nothing()).nonce
+        signature = technician.key.sign(wire.challenge_text(kiosk, nonce)).hex()
+        self.call(wire.PROVE, wire.ProveParams(technician=technician.name, signature=signature))
+
+    def read(
+        self, what: wire.Readable, sent: Callable[[int, int], None] = lambda _done, _whole: None
+    ) -> bytes:
+        """Fetch something that the kiosk keeps, whole and verified.
+
+        Args:
+            sent: told how many bytes of how many are here.
+        Raises:
+            NoAnswer, Refusal: as in call.
+        """
+        opened = self.call(wire.READ_OPEN, wire.ReadParams(what=what))
+        handle, data = bytes.fromhex(opened.handle), bytearray()
+        count, fruitless = wire.MAX_PART, 0
+        while len(data) < opened.size:
+            sent(len(data), opened.size)
+            had, self._pieces = len(data), []
+            count = min(count, opened.size - len(data))
+            part = wire.PartParams(handle=opened.handle, offset=len(data), count=count)
+            try:
+                self.call(wire.READ_PART, part, gives_up_s=0.0, expected=count)
+            except NoAnswer:
+                if fruitless == _FRUITLESS:
+                    raise
+            for piece in self._pieces:  # what came in order stands; the rest is asked for again
+                if piece.handle == handle and piece.offset == len(data):
+                    data += piece.data
+            whole = len(data) - had == count
+            fruitless = 0 if len(data) > had else fruitless + 1
+            count = min(wire.MAX_PART, count * 2) if whole else max(_SMALLEST_PART, count // 4)
+        sent(len(data), opened.size)
+        if hashlib.sha256(data).hexdigest() != opened.sha256:
+            raise BenchFault(f"{what} came over other than the kiosk announced; read it again")
+        return bytes(data)
 
     def _answer_to(self, request_id: str, wait_s: float) -> wire.Answer | wire.Failure | None:
         until = time.monotonic() + wait_s
         while (left := until - time.monotonic()) > 0:
             for payload in self._link.receive(left):
                 message = wire.unpack(payload)
-                if isinstance(message, wire.Notification):
-                    self._heed(message.params.get("stage", ""))
+                if isinstance(message, wire.Piece):
+                    if len(self._pieces) < _MOST_PIECES:
+                        self._pieces.append(message)
+                        until = max(until, time.monotonic() + _NEXT_PIECE_S)
+                elif isinstance(message, wire.Notification):
+                    self.heed(message.params.get("stage", ""))
                 elif isinstance(message, wire.Request):
                     self._echoes += 1
                 elif isinstance(message, (wire.Answer, wire.Failure)) and message.id == request_id:

@@ -19,6 +19,8 @@ from typing import Final
 
 _READ_BYTES: Final = 1024
 _HELD_BYTES: Final = 64 * 1024
+_TICK_S: Final = 0.002
+_SAVED_S: Final = 0.02
 
 
 def noise(rate: float, seed: int = 1) -> Callable[[bytes], bytes]:
@@ -51,6 +53,7 @@ class Cable:
         near, far: where the two ends appear; symbolic links to ptys.
         spoil: what becomes of each piece carried, called in the cable's thread.
         back_after_s: how long the cable stays out when it is pulled.
+        bytes_per_s: what a line carries in each direction; 11,520 at 115,200 baud. 0 is no limit.
     """
 
     def __init__(
@@ -59,10 +62,14 @@ class Cable:
         far: Path,
         spoil: Callable[[bytes], bytes] = bytes,
         back_after_s: float = 0.1,
+        bytes_per_s: float = 0.0,
     ) -> None:
         self._names = (near, far)
         self._spoil = spoil
         self._back_after_s = back_after_s
+        self._bytes_per_s = bytes_per_s
+        self._may = [0.0, 0.0]  # bytes that each direction may still carry
+        self._looked_mono = time.monotonic()
         self._stop = threading.Event()
         self._masters: tuple[int, ...] = ()
         self._slaves: tuple[int, ...] = ()  # kept open, so that an end that closes does not hang up
@@ -110,12 +117,30 @@ class Cable:
         to_near, to_far = held
         near, far = self._masters
         ways = ((near, to_far, far), (far, to_near, near))
-        readable = [source for source, waiting, _ in ways if len(waiting) < _HELD_BYTES]
+        may = self._allowed()
+        readable = [
+            source
+            for (source, waiting, _), share in zip(ways, may, strict=True)
+            if share and len(waiting) < _HELD_BYTES
+        ]
         writable = [sink for _, waiting, sink in ways if waiting]
-        reads, writes, _ = select.select(readable, writable, (), 0.05)
-        for source, waiting, sink in ways:
+        reads, writes, _ = select.select(readable, writable, (), _TICK_S if 0 in may else 0.05)
+        for number, (source, waiting, sink) in enumerate(ways):
             if source in reads:
-                waiting.extend(self._spoil(os.read(source, _READ_BYTES)))
+                data = os.read(source, min(_READ_BYTES, may[number]))
+                self._may[number] -= len(data)
+                waiting.extend(self._spoil(data))
             if sink in writes:
                 with contextlib.suppress(BlockingIOError):
                     del waiting[: os.write(sink, waiting)]
+
+    def _allowed(self) -> list[int]:
+        """Bytes that each direction may carry now: a line saves up no more than a few milliseconds' worth."""
+        if not self._bytes_per_s:
+            return [_READ_BYTES, _READ_BYTES]
+        now = time.monotonic()
+        earned = (now - self._looked_mono) * self._bytes_per_s
+        self._looked_mono = now
+        most = self._bytes_per_s * _SAVED_S
+        self._may = [min(most, share + earned) for share in self._may]
+        return [int(share) for share in self._may]

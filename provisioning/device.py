@@ -8,6 +8,7 @@ exception leaves `answer`.
 
 import contextlib
 import hashlib
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ from pydantic import BaseModel, ValidationError
 
 from agent.core.moments import iso
 from provisioning import identity, wire
-from provisioning.enrolment import Enrolled, Enrolments, Refused
+from provisioning.decommission import Decommissioning
+from provisioning.enrolment import CURRENT, Enrolled, Enrolments, Refused
 from provisioning.identity import KeyFault
+from provisioning.machine import Cannot, Machine
+from provisioning.sealing import PROVED_FOR_S, Seal, TooSoon
 from provisioning.sessions import Sessions
 from provisioning.wire import Code, Method
 
@@ -44,14 +48,21 @@ class Kiosk:
         state: the state directory, which must exist.
         enrolments: those of this kiosk.
         utc: the wall clock; may be wrong here.
+        machine: what of the machine a technician may see and set.
     """
 
-    def __init__(self, state: Path, enrolments: Enrolments, utc: Callable[[], float]) -> None:
+    def __init__(
+        self, state: Path, enrolments: Enrolments, utc: Callable[[], float], machine: Machine | None = None
+    ) -> None:
         self.device_id = identity.device_id(state)
         self._state = state
         self._enrolments = enrolments
         self._utc = utc
         self.line_faults = 0  # frames that the link has dropped
+        self._machine = machine or Machine()
+        self._seal = Seal(self.device_id, enrolments.folder, state)
+        self._ending = Decommissioning(self.device_id, state, enrolments)
+        self._reading: tuple[str, bytes] = ("", b"")
         self._sessions = Sessions(state)
         self._visitor: Visitor | None = None
         self._answered: OrderedDict[str, tuple[bytes, bytes]] = OrderedDict()
@@ -62,6 +73,15 @@ class Kiosk:
             wire.ENROL_PUT.name: self._put,
             wire.ENROL_COMMIT.name: self._commit,
             wire.STATUS.name: self._status,
+            wire.CHALLENGE.name: self._challenge,
+            wire.PROVE.name: self._prove,
+            wire.CSR.name: self._csr,
+            wire.READ_OPEN.name: self._read_open,
+            wire.READ_PART.name: self._read_part,
+            wire.TIME_SET.name: self._time_set,
+            wire.NETWORK_GET.name: self._network_get,
+            wire.NETWORK_WIFI.name: self._network_wifi,
+            wire.DECOMMISSION.name: self._decommission,
         }
 
     def banner(self) -> str:
@@ -74,8 +94,9 @@ class Kiosk:
         )
 
     def hang_up(self) -> None:
-        """The cable came out: whoever comes next says hello first."""
+        """The cable came out: whoever comes next says hello first, and proves again who it is."""
         self._visitor = None
+        self._seal.forget()
 
     def answer(self, payload: bytes, say: Say = lambda _: None) -> bytes | None:
         """The answer to one payload, or None where none is due.
@@ -120,17 +141,26 @@ class Kiosk:
             return _failure(request.id, Code.BAD_PARAMS, f"{method.name}: {wire.first_fault(fault)}")
         except KeyFault as fault:
             return _failure(request.id, Code.DISK, str(fault))
+        except Cannot as fault:
+            return _failure(request.id, Code.CANNOT, str(fault))
         except OSError as fault:
             why = fault.strerror or str(fault)
             where = f" ({Path(str(fault.filename)).name})" if fault.filename else ""
             return _failure(
                 request.id,
                 Code.DISK,
-                f"the kiosk could not use its disk: {why}{where}; put that right and enrol again",
+                f"the kiosk could not use its disk: {why}{where}; put that right and try again",
             )
 
     def _call(self, request: wire.Request, method: Method[Any, Any], say: Say) -> wire.Answer | wire.Failure:
-        result = self._handlers[method.name](method.params.model_validate(request.params), say)
+        params = method.params.model_validate(request.params)
+        if method.proof and self._enrolments.sealed and not self._seal.technician:
+            return _failure(
+                request.id,
+                Code.SEALED,
+                "this kiosk is sealed; run this again with --technician-key and a key that its site has named",
+            )
+        result = self._handlers[method.name](params, say)
         if isinstance(result, Refused):
             return _failure(request.id, result.code, result.why, result.faults)
         return wire.Answer(id=request.id, result=result.model_dump(mode="json"))
@@ -147,6 +177,7 @@ class Kiosk:
                 f"({identity.software()}) {wire.PROTOCOL}; update the {older}",
             )
         self._visitor = Visitor(params.who, params.bench)
+        self._seal.forget()
         self._note("session.opened", bench=params.bench)  # a full disk may still be looked at
         return wire.HelloResult(
             protocol=wire.PROTOCOL, device_id=self.device_id, software=identity.software()
@@ -167,11 +198,14 @@ class Kiosk:
             gate=current.gate if current else None,
             enrolled_at=(current.at or None) if current else None,
             journal_key=str(key) if key else None,
+            transfer=(current.transfer or None) if current else None,
+            files=self._enrolments.files(),
+            proved=self._seal.technician or None,
         )
 
     def _begin(self, params: wire.BeginParams, say: Say) -> wire.BeginResult | Refused:
         del say
-        begun = self._enrolments.begin(params, self._who)
+        begun = self._enrolments.begin(params, self._who, proved=bool(self._seal.technician))
         if isinstance(begun, Refused):
             self._note("enrol.refused", gate=params.gate, site=params.site, why=begun.why)
             return begun
@@ -204,12 +238,17 @@ class Kiosk:
                 return outcome
             done = outcome
             self._note("enrol.committed", site=done.site, gate=done.gate, journal_key=str(key))
+        known = identity.journal_key(self._state)
+        if known is None:  # a new one would be a new gate, which nobody put on record
+            return Refused(
+                Code.DISK, "this kiosk has lost its journal key; decommission it, then enrol it anew"
+            )
         return wire.CommitResult(
             site=done.site,
             gate=done.gate,
             device_id=self.device_id,
             software=identity.software(),
-            journal_key=str(identity.make_journal_key(self._state)),
+            journal_key=str(known),
             enrolled_at=done.at,
         )
 
@@ -223,6 +262,85 @@ class Kiosk:
             clock=iso(self._utc()),
         )
 
+    def _challenge(self, params: wire.Nothing, say: Say) -> wire.ChallengeResult | Refused:
+        del params, say
+        nonce = self._seal.challenge()
+        return _too_soon(nonce) if isinstance(nonce, TooSoon) else wire.ChallengeResult(nonce=nonce)
+
+    def _prove(self, params: wire.ProveParams, say: Say) -> wire.ProveResult | Refused:
+        del say
+        proved = self._seal.prove(params.technician, bytes.fromhex(params.signature))
+        if isinstance(proved, TooSoon):
+            return _too_soon(proved)
+        self._note("seal.proved" if proved else "seal.wrong", technician=params.technician)
+        if not proved:
+            return Refused(
+                Code.WRONG_KEY, f"this kiosk's site has no technician {params.technician} with this key"
+            )
+        return wire.ProveResult(for_s=PROVED_FOR_S)
+
+    def _csr(self, params: wire.CsrParams, say: Say) -> wire.CsrResult | Refused:
+        del say
+        current = self._enrolments.current()
+        # What it is already it may always ask to be: a bench that was cut off goes on.
+        as_it_is = current and (current.site, current.gate) == (params.site, params.gate)
+        if self._enrolments.sealed and not as_it_is and not self._seal.technician:
+            return Refused(Code.SEALED, "this kiosk is sealed; run this again with --technician-key")
+        return wire.CsrResult.model_construct(
+            csr=identity.request_certificate(self._state, params.site, params.gate)
+        )
+
+    def _read_open(self, params: wire.ReadParams, say: Say) -> wire.ReadResult | Refused:
+        del say
+        if params.what == "log":
+            data = self._machine.system_log()
+        elif params.what == "sessions":
+            data = self._sessions.read()[-wire.MAX_READ :]
+        elif params.what in self._enrolments.files():
+            data = (self._enrolments.folder / CURRENT / params.what).read_bytes()
+        else:
+            return Refused(Code.CANNOT, f"this kiosk has no {params.what}")
+        self._note("read", read=params.what)
+        self._reading = (secrets.token_hex(4), data)
+        return wire.ReadResult(
+            handle=self._reading[0], size=len(data), sha256=hashlib.sha256(data).hexdigest()
+        )
+
+    def _read_part(self, params: wire.PartParams, say: Say) -> wire.PartResult | Refused:
+        handle, data = self._reading
+        if params.handle != handle:
+            return Refused(Code.NO_TRANSFER, "another reading was opened since; begin again")
+        until = min(len(data), params.offset + params.count)
+        for at in range(params.offset, until, wire.MAX_PIECE):
+            piece = data[at : min(until, at + wire.MAX_PIECE)]
+            say(wire.Piece(bytes.fromhex(handle), at, piece))
+        return wire.PartResult(sent=max(0, until - params.offset))
+
+    def _time_set(self, params: wire.TimeParams, say: Say) -> wire.TimeResult:
+        del say
+        off_s = self._utc() - params.utc
+        self._machine.set_clock(params.utc)
+        self._note("time.set", off_s=f"{off_s:.1f}")
+        return wire.TimeResult(off_s=round(off_s, 3), now=iso(self._utc()))
+
+    def _network_get(self, params: wire.Nothing, say: Say) -> wire.NetworkResult:
+        del params, say
+        return self._machine.network()
+
+    def _network_wifi(self, params: wire.WifiParams, say: Say) -> wire.WifiResult:
+        del say
+        told = self._machine.join(params)
+        self._note("network.wifi", ssid=wire.plain(params.ssid))
+        return wire.WifiResult(told=told)
+
+    def _decommission(self, params: wire.DecommissionParams, say: Say) -> wire.DecommissionRecord | Refused:
+        say(wire.Notification(params={"stage": "the kiosk destroys its keys and its data"}))
+        record = self._ending.run(params, self._seal.technician or self._who)
+        if not isinstance(record, Refused):
+            self._seal.forget()
+            self._note("decommissioned", gate=params.gate)
+        return record
+
     @property
     def _who(self) -> str:
         return self._visitor.who if self._visitor else ""
@@ -231,6 +349,10 @@ class Kiosk:
         """Record what happens anyway: a full disk does not stop or undo it."""
         with contextlib.suppress(OSError):
             self._sessions.record(what, who=self._who, **facts)
+
+
+def _too_soon(soon: TooSoon) -> Refused:
+    return Refused(Code.WRONG_KEY, f"too many wrong answers; this kiosk listens again in {soon.wait_s} s", ())
 
 
 def _failure(request_id: str | None, code: int, why: str, faults: Iterable[str] = ()) -> wire.Failure:

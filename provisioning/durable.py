@@ -58,6 +58,19 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
     sync(path.parent)
 
 
+def shred(path: Path) -> None:
+    """Overwrite a file with noise, then remove it; nothing if it is not there.
+
+    An SD card may keep old copies of a block where no program reaches: a key that was on a card
+    which left your hands is to be revoked as well.
+    """
+    if path.is_file() and not path.is_symlink():
+        with path.open("r+b", buffering=0) as file:
+            file.write(os.urandom(path.stat().st_size))
+            os.fsync(file.fileno())
+    path.unlink(missing_ok=True)
+
+
 def give_to_owner_of(path: Path, like: Path) -> None:
     """Let a file made by root belong to whom its directory was prepared for; else do nothing."""
     if os.geteuid() == 0:

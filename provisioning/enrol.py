@@ -16,11 +16,12 @@ from typing import Final, Protocol
 from agent.core.moments import iso
 from provisioning import durable, wire
 from provisioning.bench import Bench, BenchFault, NoAnswer, Refusal
+from provisioning.credentials import Credentials
 from provisioning.link import LinkLost
 from provisioning.site_file import GatePlan, Site
 from provisioning.wire import Code, FileName
 
-_SMALLEST_CHUNK: Final = 64
+_SMALLEST_CHUNK: Final = 256  # small frames carry it over the worst lines
 _GROWS_AFTER: Final = 8  # chunks without loss
 _STUCK_S: Final = 20.0
 _BEGINNINGS: Final = 5
@@ -65,23 +66,27 @@ class Record:
         durable.write(path, (json.dumps(asdict(self), indent=2) + "\n").encode())
 
 
-def enrol(
+def enrol(  # noqa: PLR0913, PLR0917  what it takes
     open_bench: Callable[[], Bench],
     site: Site,
     plan: GatePlan,
     progress: Progress,
     patience_s: float = 30.0,
+    credentials: Credentials | None = None,
 ) -> Record:
     """Make the kiosk at the other end a gate of the site.
 
     Args:
         open_bench: opens the port anew; called again after the link is lost.
         patience_s: how long a pulled cable is waited for.
+        credentials: what the bench can show and sign; nothing for a blank kiosk without certificates.
     Raises:
         LinkLost: the port could not be opened at first, or did not come back.
         BenchFault: the kiosk refused or did not answer; the sentence says what to do.
         SiteFault: see Site.compose.
+        AuthorityFault: see Credentials.certificate.
     """
+    held = credentials or Credentials()
     at = iso(time.time())
     begun = 0
     give_up_mono = 0.0  # no port at the start is a mistake, not a pulled cable
@@ -93,7 +98,7 @@ def enrol(
                 give_up_mono = time.monotonic() + patience_s
                 if not begun:
                     progress.say(f"found kiosk {found.device_id}, {found.software}")
-                return _enrol_once(bench, site, plan, at, progress)
+                return _enrol_once(bench, site, plan, at, progress, held)
         except LinkLost as fault:
             if time.monotonic() > give_up_mono:
                 raise
@@ -106,24 +111,25 @@ def enrol(
             progress.say(f"beginning again: {refusal}")
 
 
-def _enrol_once(bench: Bench, site: Site, plan: GatePlan, at: str, progress: Progress) -> Record:
+def _enrol_once(  # noqa: PLR0913, PLR0917  the one call of an inner step
+    bench: Bench, site: Site, plan: GatePlan, at: str, progress: Progress, held: Credentials
+) -> Record:
     kiosk = bench.call(wire.IDENTIFY, wire.Nothing())
-    files = site.compose(plan, kiosk.state_dir)
-    announced = wire.BeginParams(
-        site=site.facts.site,
-        gate=plan.gate,
-        at=at,
-        files={
-            name: wire.FileFacts(size=len(data), sha256=hashlib.sha256(data).hexdigest())
-            for name, data in files.items()
-        },
+    if kiosk.sealed and held.technician:
+        bench.prove(held.technician)
+        progress.say(f"the kiosk knows technician {held.technician.name}")
+    set_clock(bench, progress)
+    certificate = None
+    if site.facts.identity:
+        names = wire.CsrParams(site=site.facts.site, gate=plan.gate)
+        certificate = held.certificate(site, plan.gate, bench.call(wire.CSR, names).csr)
+    files = site.compose(plan, kiosk.state_dir, certificate)
+    done = install(
+        bench,
+        wire.BeginParams(site=site.facts.site, gate=plan.gate, at=at, files=facts_of(files)),
+        files,
+        progress,
     )
-    begun = bench.call(wire.ENROL_BEGIN, announced)
-    if begun.committed:
-        progress.say("the kiosk has this very enrolment already")
-    else:
-        _send(bench, begun, files, progress)
-    done = bench.call(wire.ENROL_COMMIT, wire.CommitParams(transfer=begun.transfer))
     if (done.site, done.gate, done.device_id) != (site.facts.site, plan.gate, kiosk.device_id):
         raise BenchFault(
             f"the kiosk says that it is now gate {done.gate} of {done.site}, which nobody asked; "
@@ -140,6 +146,37 @@ def _enrol_once(bench: Bench, site: Site, plan: GatePlan, at: str, progress: Pro
         enrolled_at=done.enrolled_at,
         software=done.software,
     )
+
+
+def set_clock(bench: Bench, progress: Progress) -> None:
+    """Give the kiosk the bench's time; it goes on with its own where that is not allowed."""
+    try:
+        told = bench.call(wire.TIME_SET, wire.TimeParams(utc=time.time()))
+    except Refusal as refusal:
+        if refusal.code not in (Code.CANNOT, Code.SEALED):
+            raise
+    else:
+        progress.say(f"clock set; it was {told.off_s:+.1f} s off")
+
+
+def facts_of(files: Mapping[FileName, bytes]) -> dict[FileName, wire.FileFacts]:
+    """What is announced of files before they are sent."""
+    return {
+        name: wire.FileFacts(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        for name, data in files.items()
+    }
+
+
+def install(
+    bench: Bench, announced: wire.BeginParams, files: Mapping[FileName, bytes], progress: Progress
+) -> wire.CommitResult:
+    """Put an enrolment in force: announce it, send what the kiosk lacks, commit."""
+    begun = bench.call(wire.ENROL_BEGIN, announced)
+    if begun.committed:
+        progress.say("the kiosk has this very enrolment already")
+    else:
+        _send(bench, begun, files, progress)
+    return bench.call(wire.ENROL_COMMIT, wire.CommitParams(transfer=begun.transfer))
 
 
 def _send(bench: Bench, begun: wire.BeginResult, files: Mapping[FileName, bytes], progress: Progress) -> None:
@@ -160,7 +197,7 @@ def _send(bench: Bench, begun: wire.BeginResult, files: Mapping[FileName, bytes]
                 transfer=begun.transfer, file=name, offset=at, data=data[at : at + chunk]
             )
             try:
-                have[name] = bench.call(wire.ENROL_PUT, piece, gives_up_s=0.0).have
+                have[name] = bench.call(wire.ENROL_PUT, piece, gives_up_s=None if bench.noisy else 0.0).have
             except NoAnswer:
                 chunk, quiet = max(_SMALLEST_CHUNK, chunk // 2), 0
                 continue

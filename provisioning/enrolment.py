@@ -24,6 +24,7 @@ from typing import Final, TypeAlias
 
 from provisioning import durable, root_of_trust
 from provisioning.check import Checker
+from provisioning.sealing import TECHNICIANS, technicians
 from provisioning.wire import MAX_FILE, BeginParams, Code, FileName, plain, transfer_of
 
 CURRENT: Final = "enrolled"
@@ -34,6 +35,8 @@ _MODE: Final[dict[FileName, int]] = {
     "root.json": 0o644,
     "broker.password": 0o640,
     "broker-ca.pem": 0o644,
+    "broker-cert.pem": 0o644,
+    "technicians.json": 0o644,
 }
 _NEEDED: Final[tuple[FileName, ...]] = ("gate.toml", "root.json")
 
@@ -96,15 +99,28 @@ class Enrolments:
             # A note that is lost or damaged must not unseal a kiosk.
             return Enrolled(transfer="", site="unknown", gate="unknown", at="", by="")
 
-    def begin(self, announced: BeginParams, by: str) -> Begun:
-        """Make room for an enrolment, or find what is here of it already."""
+    @property
+    def folder(self) -> Path:
+        """The directory in which the gate's configuration belongs."""
+        return self._etc
+
+    def files(self) -> list[FileName]:
+        """The files of the enrolment in force."""
+        return [name for name in MAX_FILE if (self._etc / CURRENT / name).is_file()]
+
+    def begin(self, announced: BeginParams, by: str, *, proved: bool = False) -> Begun:
+        """Make room for an enrolment, or find what is here of it already.
+
+        Args:
+            proved: a technician's proof stands, so that a seal does not matter.
+        """
         transfer = transfer_of(announced)
         current = self.current()
         if current and current.transfer == transfer:
             return current
         if self._receiving and self._receiving.transfer == transfer:
             return self._receiving
-        refused = self._unwelcome(current) or _unfit(announced)
+        refused = self._unwelcome(current, proved=proved) or _unfit(announced) or self._kept(announced)
         if refused:
             return refused
         self._tidy(keep=transfer)
@@ -112,6 +128,8 @@ class Enrolments:
         durable.make_directory(part)
         for name in announced.files:
             (part / name).touch(mode=0o600)
+        for name in announced.keep:
+            durable.write(part / name, (self._etc / CURRENT / name).read_bytes(), 0o600)
         self._receiving = Receiving(transfer, announced, by)
         return self._receiving
 
@@ -186,7 +204,8 @@ class Enrolments:
         announced = receiving.announced
         note = Enrolled(transfer, announced.site, announced.gate, announced.at, receiving.by)
         part, whole = self._part(transfer), self._shelf / transfer
-        for name in announced.files:
+        names = [*announced.files, *announced.keep]
+        for name in names:
             os.chmod(part / name, _MODE[name])  # noqa: PTH101  Path.chmod would follow a link
             durable.give_to_owner_of(part / name, self._etc)
             durable.sync(part / name)
@@ -194,23 +213,48 @@ class Enrolments:
         self._receiving = None  # should the disk fail from here on, the bench begins again
         part.rename(whole)
         durable.sync(self._shelf)
-        for name in announced.files:
+        for name in names:
             if not (self._etc / name).is_symlink():
                 durable.link(self._etc / name, f"{CURRENT}/{name}")
         durable.link(self._etc / CURRENT, f"{_SHELF}/{transfer}")  # the moment
         with contextlib.suppress(OSError):  # else at the next begin
             self._tidy()
-            for name in MAX_FILE.keys() - announced.files.keys():
+            for name in MAX_FILE.keys() - set(names):
                 (self._etc / name).unlink(missing_ok=True)
         return note
 
-    def _unwelcome(self, current: Enrolled | None) -> Refused | None:
-        if current and not self._unsealed:
+    def wipe(self) -> None:
+        """Forget every enrolment: the links first, so that no gate starts on what is left."""
+        for name in (*MAX_FILE, CURRENT):
+            path = self._etc / name
+            if path.is_symlink():
+                path.unlink()
+        durable.sync(self._etc)
+        self._receiving = None
+        for path in self._shelf.iterdir() if self._shelf.is_dir() else ():
+            for secret in path.iterdir():
+                durable.shred(secret)
+            shutil.rmtree(path)
+
+    def _kept(self, announced: BeginParams) -> Refused | None:
+        """None when the files to be kept are those of the enrolment in force."""
+        if not announced.keep:
+            return None
+        current = self.current()
+        if current is None or announced.base != current.transfer or not current.transfer:
+            return Refused(
+                Code.NOT_WHOLE, "another configuration has come into force meanwhile; read it and begin again"
+            )
+        missing = set(announced.keep) - set(self.files())
+        return Refused(Code.BAD_PARAMS, f"there is no {min(missing)} here to keep") if missing else None
+
+    def _unwelcome(self, current: Enrolled | None, *, proved: bool) -> Refused | None:
+        if current and not self._unsealed and not proved:
             since = f" since {current.at}" if current.at else ""
             return Refused(
                 Code.SEALED,
                 f"this kiosk is sealed: it is gate {current.gate} of site {current.site}{since}; "
-                "to enrol it anew, start its link with --unsealed on a bench",
+                "to change it, run this again with --technician-key and a key that its site has named",
             )
         for name in MAX_FILE:
             path = self._etc / name
@@ -239,8 +283,10 @@ class Enrolments:
 
 def _unfit(announced: BeginParams) -> Refused | None:
     for name in _NEEDED:
-        if name not in announced.files:
+        if name not in announced.files and name not in announced.keep:
             return Refused(Code.BAD_PARAMS, f"an enrolment without {name} makes no gate; add it")
+    if double := announced.files.keys() & set(announced.keep):
+        return Refused(Code.BAD_PARAMS, f"{min(double)} is both sent and kept; do one of them")
     for name, facts in announced.files.items():
         if not 0 < facts.size <= MAX_FILE[name]:
             return Refused(Code.BAD_PARAMS, f"{name}: found {facts.size} bytes, wanted 1 to {MAX_FILE[name]}")
@@ -262,4 +308,6 @@ def _inconsistencies(part: Path, announced: BeginParams) -> tuple[str, ...]:
         root_of_trust.inspect((part / "root.json").read_bytes())
     except ValueError as fault:
         faults.append(plain(f"root.json: {fault}"))
+    if (part / TECHNICIANS).exists() and not technicians(part / TECHNICIANS):
+        faults.append(f"{TECHNICIANS}: found no technician's key, wanted names and ed25519: keys")
     return tuple(faults)

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 import serial  # type: ignore[import-untyped]
 
+from provisioning.fragments import Joiner, is_fragment, split
 from provisioning.framing import Decoder, Faults, encode
 
 BAUD: Final = 115200
@@ -70,7 +71,9 @@ class Link:
         self.path = path
         self.baud = baud
         self.heard = 0  # bytes, of any kind
+        self.hears_fragments = False  # whether the newest payload came in small frames
         self._decoder = Decoder()
+        self._joiner = Joiner()
         # pyserial would say these less plainly
         if not Path(path).exists():
             raise LinkLost(_sentence(path, FileNotFoundError(errno.ENOENT, "")))
@@ -88,9 +91,9 @@ class Link:
         """What has come that is no frame yet; a person's typing ends up here."""
         return self._decoder.pending
 
-    def send(self, payload: bytes) -> None:
-        """Put one payload on the line."""
-        self.write(encode(payload))
+    def send(self, payload: bytes, *, small: bool = False) -> None:
+        """Put one payload on the line; in small frames for a noisy one."""
+        self.write(b"".join(map(encode, split(payload))) if small else encode(payload))
 
     def write(self, data: bytes) -> None:
         """Put bytes on the line as they are: a banner."""
@@ -104,9 +107,19 @@ class Link:
             with _losses(self.path):
                 data: bytes = self._port.read(max(1, self._port.in_waiting))
             self.heard += len(data)
-            payloads = self._decoder.feed(data)
+            payloads = self._joined(self._decoder.feed(data))
             if payloads or time.monotonic() >= until:
                 return payloads
+
+    def _joined(self, payloads: list[bytes]) -> list[bytes]:
+        whole = []
+        for payload in payloads:
+            fragment = is_fragment(payload)
+            joined = self._joiner.feed(payload) if fragment else payload
+            if joined is not None:
+                self.hears_fragments = fragment
+                whole.append(joined)
+        return whole
 
     def takes_s(self, size: int) -> float:
         """Seconds that size bytes take on the line."""

@@ -51,7 +51,8 @@ class Service:
 
     def _serve(self, link: Link, stop: threading.Event) -> None:
         def say(message: wire.Message) -> None:
-            link.send(wire.pack(message))
+            if not link.hears_fragments or isinstance(message, wire.Piece):
+                link.send(wire.pack(message))
 
         self._greet(link)
         heard = link.heard
@@ -61,7 +62,7 @@ class Service:
             for payload in payloads:
                 answer = self._kiosk.answer(payload, say)
                 if answer is not None:
-                    link.send(answer)
+                    link.send(answer, small=link.hears_fragments)
             if link.heard != heard and _is_typing(link.pending):
                 self._greet(link)
             heard = link.heard

@@ -38,3 +38,8 @@ class Sessions:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def read(self) -> bytes:
+        """All that is kept, oldest first."""
+        older = self._path.with_suffix(".jsonl.1")
+        return b"".join(path.read_bytes() for path in (older, self._path) if path.exists())

@@ -38,6 +38,15 @@ class Shown:
             self._quarters = quarters
             self.say(f"sent {done} of {whole} bytes")
 
+    def pause(self, words: str) -> None:
+        """Wait for Enter; Ctrl-C or the end of the input stops everything."""
+        self._bar.stop()
+        try:
+            self._console.input(Text(f"{words} "))
+        except EOFError as fault:
+            raise KeyboardInterrupt from fault
+        self._bar.start()
+
     def __enter__(self) -> Self:
         self._bar.start()
         return self

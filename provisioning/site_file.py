@@ -27,24 +27,35 @@ gate's name:
 
     [gate]                                # whatever else belongs in gate.toml
 
+    [identity]                            # certificates for the broker, see `menshen-provision ca`
+    authority = "enrolment"               # the folder that `ca make` made
+    days = 400                            # how long a gate's certificate is good
+    by = "bench"                          # or "office": the bench writes requests, the office signs
+
+    [technicians]                         # whose keys open a sealed kiosk, see `technician`
+    ana = "ed25519:…"
+
 The tables after `root` are all optional. What the technician says (gate,
 direction, zone) and what the kiosk says (its state directory) come on
 top. Only this file's shape is checked here; whether a gate can work with the
 result is for the gate's own check, on the kiosk.
 """
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from provisioning import root_of_trust
+from provisioning.authority import GATE_DAYS
+from provisioning.identity import BROKER_KEY
 from provisioning.root_of_trust import RootFacts
-from provisioning.wire import MAX_FILE, FileName, Name
+from provisioning.wire import MAX_FILE, FileName, Key, Name
 
 Direction: TypeAlias = Literal["in", "out", "both"]
 _LARGEST: Final = 64 * 1024
@@ -64,6 +75,14 @@ class BrokerFacts(BaseModel):
     tls_ca: str | None = None
 
 
+class IdentityFacts(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    authority: str
+    days: Annotated[int, Field(ge=1, le=825)] = GATE_DAYS
+    by: Literal["bench", "office"] = "bench"
+
+
 class SiteFacts(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -75,6 +94,14 @@ class SiteFacts(BaseModel):
     board: dict[str, Any] = {}
     door: dict[str, Any] = {}
     gate: dict[str, Any] = {}
+    identity: IdentityFacts | None = None
+    technicians: dict[Name, Key] = {}
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.identity and not (self.broker and self.broker.tls_ca):
+            raise ValueError("identity is set without broker.tls_ca; name who signed the broker's own")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +123,19 @@ class Site:
     root: bytes
     root_facts: RootFacts
 
-    def compose(self, plan: GatePlan, state_dir: str) -> dict[FileName, bytes]:
+    @property
+    def authority_folder(self) -> Path | None:
+        """Where the site's enrolment authority is; None if its gates have no certificates."""
+        return self.folder / self.facts.identity.authority if self.facts.identity else None
+
+    def compose(
+        self, plan: GatePlan, state_dir: str, certificate: bytes | None = None
+    ) -> dict[FileName, bytes]:
         """The files of one gate's enrolment.
 
         Args:
             state_dir: the kiosk's, as it says itself.
+            certificate: PEM, for the key that the kiosk has made.
         Raises:
             SiteFault: a password file that cannot be read, or a value that TOML has no form for.
         """
@@ -117,7 +152,12 @@ class Site:
             if facts.broker.tls_ca:
                 files["broker-ca.pem"] = _read(self.folder / facts.broker.tls_ca, MAX_FILE["broker-ca.pem"])
                 broker["tls_ca"] = "broker-ca.pem"
+            if certificate:
+                files["broker-cert.pem"] = certificate
+                broker |= {"tls_cert": "broker-cert.pem", "tls_key": f"{state_dir}/{BROKER_KEY}"}
             gate = _merged(gate, {"broker": broker})
+        if facts.technicians:
+            files["technicians.json"] = (json.dumps(facts.technicians, sort_keys=True) + "\n").encode()
         own = {
             "site": facts.site,
             "gate": plan.gate,
@@ -172,7 +212,7 @@ def _read(path: Path, largest: int) -> bytes:
 
 def _lines(fault: ValidationError) -> Iterator[str]:
     for one in fault.errors(include_url=False, include_input=False):
-        yield f"{'.'.join(str(step) for step in one['loc'])}: {one['msg']}"
+        yield f"{'.'.join(str(step) for step in one['loc']) or 'file'}: {one['msg']}"
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

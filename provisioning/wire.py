@@ -11,6 +11,7 @@ new protocol number.
 
 import hashlib
 import json
+import struct
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
@@ -31,14 +32,27 @@ PROTOCOL: Final = 1
 MAX_CHUNK: Final = 2048
 """Bytes of a file in one `enrol.put`: with base64 and the envelope it fits a frame."""
 
-FileName: TypeAlias = Literal["gate.toml", "root.json", "broker.password", "broker-ca.pem"]
+MAX_PART: Final = 64 * 1024
+"""Bytes that one `read.part` may ask for: about 6 s at 115,200 baud."""
+MAX_READ: Final = 4 * 1024 * 1024
+"""Bytes that a kiosk gives in one reading: the newest of a longer record."""
+
+FileName: TypeAlias = Literal[
+    "gate.toml", "root.json", "broker.password", "broker-ca.pem", "broker-cert.pem", "technicians.json"
+]
 MAX_FILE: Final[dict[FileName, int]] = {
     "gate.toml": 64 * 1024,
     "root.json": 256 * 1024,
     "broker.password": 1024,
     "broker-ca.pem": 64 * 1024,
+    "broker-cert.pem": 16 * 1024,
+    "technicians.json": 16 * 1024,
 }
 """Bytes that a file of an enrolment may have."""
+Readable: TypeAlias = Literal[
+    "gate.toml", "root.json", "broker-ca.pem", "technicians.json", "sessions", "log"
+]
+"""What a bench may read from a kiosk: no file that holds a secret."""
 
 Id: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,32}$")]
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
@@ -47,6 +61,9 @@ When: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9T:.Z+-]{20,32}
 Transfer: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Sha256: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Key: TypeAlias = Annotated[str, StringConstraints(pattern=r"^ed25519:[0-9a-f]{64}$")]
+Nonce: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Signature: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
+Handle: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}$")]
 Size: TypeAlias = Annotated[int, Field(ge=0, le=max(MAX_FILE.values()))]
 
 
@@ -64,6 +81,8 @@ class Code:
     NOT_WHOLE: Final = 5  # bytes are missing, or are not those that were announced
     CHECK: Final = 6  # the configuration has faults; data.faults lists them
     DISK: Final = 7  # the device could not write
+    WRONG_KEY: Final = 8  # a technician's proof that does not hold, or comes too soon after such
+    CANNOT: Final = 9  # not on this kiosk: no such radio, no right to set the clock
 
 
 class _Strict(BaseModel):
@@ -114,8 +133,22 @@ class Notification(_Strict):
     params: dict[str, Text]
 
 
-Message: TypeAlias = Request | Answer | Failure | Notification
-_MESSAGE: Final[TypeAdapter[Message]] = TypeAdapter(Message)
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of a reading, as they are: `01`, handle 4, offset 4, data; big-endian. Never answered."""
+
+    handle: bytes
+    offset: int
+    data: bytes
+
+
+Message: TypeAlias = Request | Answer | Failure | Notification | Piece
+_MESSAGE: Final[TypeAdapter[Request | Answer | Failure | Notification]] = TypeAdapter(
+    Request | Answer | Failure | Notification
+)
+_PIECE: Final = b"\x01"
+_PIECE_HEAD: Final = struct.Struct(">c4sI")
+MAX_PIECE: Final = MAX_PAYLOAD - _PIECE_HEAD.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +164,10 @@ def pack(message: Message) -> bytes:
     Raises:
         ValueError: it does not fit one.
     """
-    payload = message.model_dump_json().encode()
+    if isinstance(message, Piece):
+        payload = _PIECE_HEAD.pack(_PIECE, message.handle, message.offset) + message.data
+    else:
+        payload = message.model_dump_json().encode()
     if len(payload) > MAX_PAYLOAD:
         raise ValueError(f"found a message of {len(payload)} bytes, wanted at most {MAX_PAYLOAD}")
     return payload
@@ -139,6 +175,9 @@ def pack(message: Message) -> bytes:
 
 def unpack(payload: bytes) -> Message | Unreadable:
     """Read a payload; never raises."""
+    if payload.startswith(_PIECE) and len(payload) > _PIECE_HEAD.size:
+        _, handle, offset = _PIECE_HEAD.unpack_from(payload)
+        return Piece(handle, offset, payload[_PIECE_HEAD.size :])
     try:
         return _MESSAGE.validate_json(payload)
     except ValidationError as fault:
@@ -203,6 +242,119 @@ class IdentifyResult(_Strict):
     gate: Name | None = None
     enrolled_at: When | None = None
     journal_key: Key | None = None
+    transfer: Transfer | None = None
+    files: list[FileName] = []
+    proved: Name | None = None
+
+
+class ChallengeResult(_Strict):
+    nonce: Nonce
+
+
+class ProveParams(_Strict):
+    """Args: signature: Ed25519 over `challenge_text`, by the key that the site's file names."""
+
+    technician: Name
+    signature: Signature
+
+
+class ProveResult(_Strict):
+    """Args: for_s: how long this session may change a sealed kiosk."""
+
+    for_s: Annotated[int, Field(ge=1)]
+
+
+class CsrParams(_Strict):
+    site: Name
+    gate: Name
+
+
+class CsrResult(_Strict):
+    """Args: csr: PKCS #10, DER, for this kiosk's P-256 key."""
+
+    csr: Annotated[Base64Bytes, Field(strict=False, min_length=1, max_length=1024)]
+
+
+class ReadParams(_Strict):
+    what: Readable
+
+
+class ReadResult(_Strict):
+    """A reading that stands still while it is fetched, until the next is opened."""
+
+    handle: Handle
+    size: Annotated[int, Field(ge=0, le=MAX_READ)]
+    sha256: Sha256
+
+
+class PartParams(_Strict):
+    handle: Handle
+    offset: Annotated[int, Field(ge=0, le=MAX_READ)]
+    count: Annotated[int, Field(ge=1, le=MAX_PART)]
+
+
+class PartResult(_Strict):
+    """Args: sent: bytes that went out in pieces before this answer."""
+
+    sent: Annotated[int, Field(ge=0, le=MAX_PART)]
+
+
+class TimeParams(_Strict):
+    utc: Annotated[float, Field(ge=1_700_000_000, le=4_102_444_800)]
+
+
+class TimeResult(_Strict):
+    """Args: off_s: how far the kiosk's clock was ahead of the bench's before."""
+
+    off_s: float
+    now: When
+
+
+class Interface(_Strict):
+    name: Text
+    up: bool
+    addresses: list[Text]
+
+
+class NetworkResult(_Strict):
+    interfaces: list[Interface]
+    wifi: Text | None = None
+
+
+class WifiParams(_Strict):
+    """Args: passphrase: 8 to 63 printable ASCII characters (WPA), or empty for an open network."""
+
+    ssid: Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    passphrase: Annotated[str, StringConstraints(max_length=63, pattern=r"^([ -~]{8,63})?$")]
+
+
+class WifiResult(_Strict):
+    told: Text
+
+
+class DecommissionParams(_Strict):
+    """Args: gate: which it must be, so that the wrong kiosk is not wiped."""
+
+    gate: Name
+    at: When
+
+
+class DecommissionRecord(_Strict):
+    """What a kiosk says last, signed with the key that it then destroys.
+
+    Args:
+        certificate: serial number of its broker certificate, in hex, to be revoked; empty if none.
+        signature: by journal_key over `decommission_text`.
+    """
+
+    device_id: Text
+    site: Name
+    gate: Name
+    at: When
+    by: Text
+    journal_key: Key
+    certificate: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{0,40}$")]
+    signature: Signature
 
 
 class FileFacts(_Strict):
@@ -211,12 +363,19 @@ class FileFacts(_Strict):
 
 
 class BeginParams(_Strict):
-    """Announce an enrolment, whole: a device writes nothing that was not announced."""
+    """Announce an enrolment, whole: a device writes nothing that was not announced.
+
+    Args:
+        base: the transfer in force of which `keep` are kept as they are; a device in which another
+            one is in force refuses.
+    """
 
     site: Name
     gate: Name
     at: When
     files: dict[FileName, FileFacts]
+    base: Transfer | None = None
+    keep: Annotated[list[FileName], Field(max_length=8)] = []
 
 
 class BeginResult(_Strict):
@@ -267,8 +426,20 @@ def transfer_of(params: BeginParams) -> str:
     """An enrolment's name: the same content is the same enrolment, however often it is begun."""
     named = {"site": params.site, "gate": params.gate}
     facts = {name: [facts.size, facts.sha256] for name, facts in params.files.items()}
-    canonical = json.dumps([named, facts], sort_keys=True, separators=(",", ":"))
+    kept = [params.base, sorted(params.keep)] if params.keep else []
+    canonical = json.dumps([named, facts, *kept], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def challenge_text(device_id: str, nonce: str) -> bytes:
+    """What a technician's key signs; for one kiosk and one moment."""
+    return f"menshen/technician/1\0{device_id}\0{nonce}".encode()
+
+
+def decommission_text(record: DecommissionRecord) -> bytes:
+    """What a decommissioned kiosk's key has signed: the record without its signature, as canonical JSON."""
+    facts = record.model_dump(exclude={"signature"})
+    return b"menshen/decommission/1\0" + json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
 
 
 # --- the table ---------------------------------------------------------------
@@ -285,6 +456,7 @@ class Method(Generic[P, R]):
         asks_again_s: how long a bench waits for the answer, beyond the bytes' time on the line,
             before it sends the same request again.
         gives_up_s: how long it keeps doing so.
+        proof: a sealed kiosk wants a technician's proof first.
     """
 
     name: str
@@ -292,6 +464,7 @@ class Method(Generic[P, R]):
     result: type[R]
     asks_again_s: float = 0.5
     gives_up_s: float = 15.0
+    proof: bool = False
 
 
 HELLO: Final = Method("hello", HelloParams, HelloResult, asks_again_s=0.25, gives_up_s=6.0)
@@ -300,7 +473,25 @@ ENROL_BEGIN: Final = Method("enrol.begin", BeginParams, BeginResult)
 ENROL_PUT: Final = Method("enrol.put", PutParams, PutResult, asks_again_s=0.25)
 ENROL_COMMIT: Final = Method("enrol.commit", CommitParams, CommitResult, asks_again_s=2.0, gives_up_s=60.0)
 STATUS: Final = Method("status", Nothing, StatusResult)
+CHALLENGE: Final = Method("seal.challenge", Nothing, ChallengeResult)
+PROVE: Final = Method("seal.prove", ProveParams, ProveResult)
+CSR: Final = Method("identity.csr", CsrParams, CsrResult)
+READ_OPEN: Final = Method("read.open", ReadParams, ReadResult, asks_again_s=2.0, gives_up_s=30.0, proof=True)
+READ_PART: Final = Method("read.part", PartParams, PartResult, proof=True)
+TIME_SET: Final = Method("time.set", TimeParams, TimeResult, proof=True)
+NETWORK_GET: Final = Method("network.get", Nothing, NetworkResult, asks_again_s=2.0)
+NETWORK_WIFI: Final = Method(
+    "network.wifi", WifiParams, WifiResult, asks_again_s=2.0, gives_up_s=30.0, proof=True
+)
+DECOMMISSION: Final = Method(
+    "decommission", DecommissionParams, DecommissionRecord, asks_again_s=2.0, gives_up_s=60.0, proof=True
+)
 
 METHODS: Final[dict[str, Method[Any, Any]]] = {
-    method.name: method for method in (HELLO, IDENTIFY, ENROL_BEGIN, ENROL_PUT, ENROL_COMMIT, STATUS)
+    method.name: method
+    for method in (
+        *(HELLO, IDENTIFY, STATUS, CHALLENGE, PROVE),
+        *(CSR, ENROL_BEGIN, ENROL_PUT, ENROL_COMMIT),
+        *(READ_OPEN, READ_PART, TIME_SET, NETWORK_GET, NETWORK_WIFI, DECOMMISSION),
+    )
 }

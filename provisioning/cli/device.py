@@ -1,0 +1,86 @@
+"""`menshen-provision device`: the kiosk's end of the link."""
+
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import click
+import structlog
+
+from provisioning.check import DEFAULT, Checker
+from provisioning.cli.common import baud_option, fail, stopped_by_signal
+from provisioning.device import Kiosk
+from provisioning.enrolment import Enrolments
+from provisioning.machine import Machine
+from provisioning.service import Service
+
+
+@click.command()
+@click.option("--tty", required=True, metavar="PATH", help="The port to serve, such as /dev/ttyGS0.")
+@click.option(
+    "--etc",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/menshen"),
+    show_default=True,
+    help="Where the gate's configuration belongs.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=Path("/var/lib/menshen"),
+    show_default=True,
+    help="Where the gate keeps its state and its keys.",
+)
+@click.option(
+    "--check-command",
+    default=shlex.join(DEFAULT),
+    show_default=True,
+    metavar="COMMAND",
+    help="Given `--config FILE`: exit 0 accepts it, else its output names the faults.",
+)
+@click.option(
+    "--networks",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where NetworkManager keeps its connections; else Wi-Fi is not set over the link.",
+)
+@click.option("--set-clock", is_flag=True, help="Let the bench set this machine's clock.")
+@click.option("--unsealed", is_flag=True, help="Let an enrolled kiosk be enrolled anew; for a bench only.")
+@baud_option
+def device(  # noqa: PLR0913  an option each
+    *,
+    tty: str,
+    etc: Path,
+    state: Path,
+    check_command: str,
+    networks: Path | None,
+    set_clock: bool,
+    unsealed: bool,
+    baud: int,
+) -> None:
+    """Serve the link on the kiosk, until it is stopped.
+
+    An enrolment is staged, checked and then put in force in one step; until then nothing changes.
+    Every session is recorded in STATE/provision.jsonl.
+    """
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.LogfmtRenderer(key_order=["event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    command = shlex.split(check_command)
+    if not command:
+        raise click.UsageError("--check-command is empty; name a command, such as `menshen-agent check`")
+    stop = stopped_by_signal()
+    etc, state = etc.resolve(), state.resolve()
+    try:
+        for directory in (etc, state):
+            directory.mkdir(parents=True, exist_ok=True)
+        enrolments = Enrolments(etc, Checker(command), unsealed=unsealed)
+        kiosk = Kiosk(state, enrolments, time.time, Machine(sets_clock=set_clock, networks=networks))
+    except OSError as fault:
+        fail(f"{fault.filename}: {fault.strerror}; the link needs both directories, and to write in them")
+    Service(kiosk, tty, baud).run(stop)

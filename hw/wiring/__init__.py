@@ -1,0 +1,1 @@
+"""The wiring sheets: drawings for whoever connects a kiosk to a door."""

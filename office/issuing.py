@@ -2,11 +2,13 @@
 
 import io
 from pathlib import Path
+from typing import TypedDict
 
 import segno
 
-from agent.core.keys import Alg
-from agent.core.passes import compose, static_body, to_be_signed
+from agent.core.allowlist import PassKind
+from agent.core.keys import Alg, PublicKey
+from agent.core.passes import certificate_body, compose, static_body, to_be_signed
 from office.faults import OfficeFault
 from office.keyring import OnlineKey
 from office.models import Pass, Site
@@ -15,16 +17,34 @@ QUIET_ZONE = 4  # modules, ISO/IEC 18004:2015, 9.1
 _SCALE_PX = 8
 
 
+class _Terms(TypedDict):
+    pass_id: bytes
+    key_id: int
+    zones: int
+    not_before_utc: int
+    not_after_utc: int
+
+
 def code_text(one: Pass, site: Site, issuer: OnlineKey) -> str:
-    """The text of a static pass's code."""
-    body = static_body(
+    """The text that the issuer signs for a pass: a printed code, or the certificate for a phone.
+
+    A phone's pass with a limit of uses or a schedule of its own gets none: a certificate has no place
+    for them, so such a pass waits for the list.
+    """
+    if one.holder_key and (one.uses or one.schedule):
+        return ""
+    terms = _Terms(
         pass_id=bytes.fromhex(one.pass_id),
-        uses=one.uses,
         key_id=issuer.key_id,
         zones=one.zones,
         not_before_utc=int(one.not_before.timestamp()),
         not_after_utc=int(one.not_after.timestamp()),
     )
+    if one.holder_key:
+        holder = PublicKey.parse(one.holder_key)
+        body = certificate_body(kind=PassKind(one.kind), holder=holder, **terms)
+    else:
+        body = static_body(uses=one.uses, **terms)
     return compose(body, issuer.sign(to_be_signed(Alg.ED25519, site.name, body)))
 
 

@@ -23,6 +23,28 @@ class Site(models.Model):
     unlisted_static = models.BooleanField(default=False)
     admit_when_dead = models.JSONField(default=list)
     admit_when_clock_unknown = models.JSONField(default=list)
+    unlisted_holders = models.BooleanField(default=True)
+    kind_schedules = models.JSONField(default=dict, help_text="kind to the number of a schedule")
+    holidays = models.JSONField(default=list, help_text="dates, 2026-10-01")
+    passback = models.JSONField(default=dict, help_text="kind to mode and minutes")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Schedule(models.Model):
+    """Hours of the week with a name; lists know them by number."""
+
+    site = models.ForeignKey(Site, models.PROTECT)
+    number = models.PositiveSmallIntegerField(help_text="1 to 254")
+    name = models.CharField(max_length=32)
+    windows = models.JSONField(help_text="each: days 1 to 8, from and to in minutes")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["site", "number"], name="one_schedule_of_a_number"),
+            models.UniqueConstraint(fields=["site", "name"], name="one_schedule_of_a_name"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -79,11 +101,14 @@ class Pass(models.Model):
     not_before = models.DateTimeField()
     not_after = models.DateTimeField()
     uses = models.PositiveSmallIntegerField(default=0, help_text="0 is without limit")
+    schedule = models.PositiveSmallIntegerField(default=0, help_text="its own; 0 is that of its kind")
     holder_key = models.CharField(max_length=80, blank=True)
     state = models.CharField(max_length=16, choices=PassState.choices, default=PassState.DRAFT)
     drafted_by = models.CharField(max_length=100)
     approved_by = models.CharField(max_length=100, blank=True)
-    code = models.CharField(max_length=200, blank=True, help_text="the signed text of a static pass")
+    code = models.CharField(
+        max_length=200, blank=True, help_text="the signed text of a static pass or a certificate"
+    )
     published = models.BinaryField(null=True, help_text="its grant as last published")
 
     class Meta:

@@ -14,6 +14,7 @@ from django.db.models import Max
 
 from agent.core.allowlist import MAX_SHARD_BITS, Grant, Head, PassKind, Status, pack
 from agent.core.keys import PublicKey
+from office import rules
 from office.models import Pass, PassState, Publication, Site
 
 _GRANTS_A_SHARD: Final = 256
@@ -67,6 +68,7 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
         grants = {one.pass_id: _grant(one) for one in listed}
         shard_bits = _shard_bits(len(grants), site.shard_bits)
         indexes, parts = pack(grants.values(), shard_bits)
+        schedules, kind_schedules, holidays, passback = rules.for_head(site)
         head = Head(
             site=site.name,
             number=number,
@@ -81,6 +83,11 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
             admit_when_dead=frozenset(map(PassKind, site.admit_when_dead)),
             admit_when_clock_unknown=frozenset(map(PassKind, site.admit_when_clock_unknown)),
             unlisted_static=site.unlisted_static,
+            unlisted_holders=site.unlisted_holders,
+            schedules=schedules,
+            kind_schedules=kind_schedules,
+            holidays=holidays,
+            passback=passback,
         )
         published = _remember(number, chosen, grants)
         publication.passes = len(grants)
@@ -97,7 +104,7 @@ def _grant(one: Pass) -> Grant:
         status=_STATUS[PassState(one.state)],
         holder=PublicKey.parse(one.holder_key) if one.holder_key else None,
         zones=one.zones,
-        schedule=0,
+        schedule=one.schedule,
         not_before_utc=int(one.not_before.timestamp()),
         not_after_utc=int(one.not_after.timestamp()),
         uses=one.uses,

@@ -26,7 +26,7 @@ MAX_USES: Final = 15  # half a byte
 _OPEN: Final = (PassState.DRAFT, PassState.LIVE, PassState.SUSPENDED)
 
 CodeSigner = Callable[[Pass, Site], str]
-"""Gives the text of a static pass's code, signed by the issuer."""
+"""Gives the text that the issuer signs for a pass; empty if it has none."""
 
 
 def the_site() -> Site:
@@ -239,7 +239,7 @@ def _on_the_grid(not_before: datetime, not_after: datetime) -> tuple[datetime, d
 
 
 def approve(pass_id: str, *, by: str, sign: CodeSigner, why: str = "") -> Pass:
-    """Let a draft go to the next list; a static one gets its signed code.
+    """Let a draft go to the next list; it gets the code that its kind of pass has, if any.
 
     Raises:
         OfficeFault: no such draft, or drafted by the same person (C03).
@@ -254,8 +254,7 @@ def approve(pass_id: str, *, by: str, sign: CodeSigner, why: str = "") -> Pass:
                 "ask a colleague to approve it"
             )
         one.state, one.approved_by = PassState.LIVE, _named(by)
-        if not one.holder_key:
-            one.code = sign(one, the_site())
+        one.code = sign(one, the_site())
         one.save(update_fields=["state", "approved_by", "code"])
         note(by, "approve", pass_id, why)
     return one

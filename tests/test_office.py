@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import DatabaseError, connections
 
 from agent.core.keys import PublicKey
-from agent.core.passes import StaticPass, parse
+from agent.core.passes import HolderCertificate, StaticPass, parse
 from office.home import prepare
 
 prepare()
@@ -196,9 +196,9 @@ def test_a_printed_pass_is_drafted_by_one_and_approved_by_another(desk: Desk, tm
     assert str(seen.ec_level) == "M"
 
 
-def test_a_pass_with_a_holder_key_has_no_code_to_print(desk: Desk, tmp_path: Path) -> None:
+def test_a_pass_with_a_holder_key_has_a_certificate_and_no_code_to_draw(desk: Desk, tmp_path: Path) -> None:
     pass_id = desk.done(*desk.issue(holder_key=HOLDER_KEY))
-    assert desk.done("approve", pass_id, "--by", "wang") == ""
+    assert isinstance(parse(desk.done("approve", pass_id, "--by", "wang")), HolderCertificate)
     another = desk.done(*desk.issue("Wu", holder_key=HOLDER_KEY))
     picture = str(tmp_path / "x.png")
     assert "a new one each time" in desk.refused("approve", another, "--by", "wang", "--png", picture)

@@ -80,7 +80,10 @@ def issue(  # noqa: PLR0913, PLR0917  an option each
 @click.option("--svg", type=picture, help="The same as SVG.")
 @home_option
 def approve(pass_id: str, by: str, why: str, png: Path | None, svg: Path | None, home: Path | None) -> None:  # noqa: PLR0913, PLR0917  an option each
-    """Approve a draft; only somebody else than its drafter may. A printed pass's code is printed.
+    """Approve a draft; only somebody else than its drafter may.
+
+    What the issuer signs for it is printed: the code of a printed pass, or the certificate that a
+    phone shows beside its own codes, for gates whose list does not name it yet.
 
     \b
     Example:
@@ -123,7 +126,7 @@ def _show_code(one: Pass, png: Path | None, svg: Path | None) -> None:
 @click.option("--svg", type=picture, help="The same as SVG.")
 @home_option
 def code(pass_id: str, png: Path | None, svg: Path | None, home: Path | None) -> None:
-    """Print or draw an approved printed pass's code again, for instance for a worn card.
+    """Print an approved pass's code or certificate again, or draw a worn card's code.
 
     \b
     Example:
@@ -133,7 +136,8 @@ def code(pass_id: str, png: Path | None, svg: Path | None, home: Path | None) ->
     one = registry.find(pass_id)
     if one.state != PassState.LIVE or not one.code:
         raise OfficeFault(
-            f"pass {pass_id} is {one.state} and has no code to print; wanted a live printed pass"
+            f"pass {pass_id} is {one.state} and has no code to print; wanted a live printed pass, or one on "
+            "a phone without a limit of uses or a schedule of its own"
         )
     _check_pictures(one, png, svg)
     _show_code(one, png, svg)

@@ -88,9 +88,10 @@ class VoiceConfig(_Section):
 
 
 class JournalConfig(_Section):
-    """How long a decision waits for the card."""
+    """How long a decision waits for the card, and how long events stay after the office has them."""
 
     patience_s: float = Field(default=1.0, ge=0.05, le=2.0)
+    keep_days: int = Field(default=180, ge=1, le=3650)
 
 
 class HealthConfig(_Section):
@@ -157,6 +158,16 @@ class GateConfig(_Section):
     def health_file(self) -> Path:
         """What the gate tells sync of how it does."""
         return self.state / "gate" / "health.json"
+
+    @property
+    def order_folder(self) -> Path:
+        """The office's orders, as sync received them."""
+        return self.state / "sync" / "orders"
+
+    @property
+    def ack_file(self) -> Path:
+        """The office's newest acknowledgement, as sync received it."""
+        return self.state / "sync" / "ack.json"
 
     @property
     def gate_trust(self) -> Path:

@@ -61,6 +61,7 @@ class Uplink:
         open_journal: Callable[[], JournalReader],
         open_pointer: Callable[[], PointerStore],
         ack_keys: Callable[[], tuple[PublicKey, ...]],
+        keep_ack: Callable[[Ack], None] = lambda _ack: None,
     ) -> None:
         """Take the parts; nothing is opened before the first step.
 
@@ -69,10 +70,12 @@ class Uplink:
             open_journal, open_pointer: called in the sending thread, again after each fault.
             ack_keys: the office's acknowledgement keys as they are now; empty while no list is
                 there, and then nothing counts as acknowledged.
+            keep_ack: leaves the newest acknowledgement for the gate, which purges by it.
         """
         self._site, self._gate = site, gate
         self._log_topic, self._ack_topic = log_topic(site, gate), ack_topic(site, gate)
-        self._broker, self._ack_keys = broker, ack_keys
+        self._broker, self._ack_keys, self._keep_ack = broker, ack_keys, keep_ack
+        self._newest_ack: Ack | None = None
         self._open_journal, self._open_pointer = open_journal, open_pointer
         self._journal: JournalReader | None = None
         self._pointers: PointerStore | None = None
@@ -197,6 +200,7 @@ class Uplink:
                 self._tell(trouble, mono, gate=place.gate, epoch=place.epoch, upto=place.seq)
             elif self._window.acknowledged(row, mono):
                 self._pointer = Pointer(place.epoch, place.seq, ack.checkpoint.head)
+                self._newest_ack = ack if isinstance(ack, Ack) else None
                 _log.debug("uplink.acked", row=row, epoch=place.epoch, upto=place.seq)
 
     def _rewind(self, asked: Rewind, row: int) -> str:
@@ -264,7 +268,9 @@ class Uplink:
         self._save_at = mono + SAVE_EVERY_S
         try:
             self._pointers.save(self._pointer)
-        except sqlite3.Error as fault:
+            if self._newest_ack:
+                self._keep_ack(self._newest_ack)
+        except (sqlite3.Error, OSError) as fault:
             self._tell("uplink.pointer_unsaved", mono, found=str(fault))
             return
         self._saved = self._pointer

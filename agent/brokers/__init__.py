@@ -16,9 +16,16 @@ BROKERS: Final = {"paho": "agent.brokers.paho:PahoBroker"}
 
 
 def open_broker(
-    config: BrokerConfig, *, client_id: str, status_topic: str, topics: Sequence[str] = ()
+    config: BrokerConfig,
+    *,
+    client_id: str,
+    status_topic: str,
+    topics: Sequence[str] = (),
+    flagged: Sequence[str] = (),
 ) -> Broker:
     """Begin to connect, with the client that the configuration names; see agent.brokers.paho."""
     module, _, name = BROKERS[config.driver].partition(":")
     made = getattr(import_module(module), name)
-    return cast("Broker", made(config, client_id=client_id, status_topic=status_topic, topics=topics))
+    return cast(
+        "Broker", made(config, client_id=client_id, status_topic=status_topic, topics=topics, flagged=flagged)
+    )

@@ -8,6 +8,8 @@ import threading
 from collections import deque
 from typing import Final
 
+RETAINED: Final = "#retained"
+"""Ends the topic of a message that the broker had kept, where that was asked for; no topic can hold a #."""
 MAX_MESSAGES: Final = 1024
 MAX_BYTES: Final = 4 * 1024 * 1024
 

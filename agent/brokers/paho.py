@@ -28,7 +28,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.brokers.backoff import Backoff
 from agent.brokers.config import BrokerConfig
-from agent.brokers.inbox import Inbox
+from agent.brokers.inbox import RETAINED, Inbox
 
 ONLINE: Final = b"online"
 OFFLINE: Final = b"offline"
@@ -48,7 +48,13 @@ class PahoBroker:
     """An agent.ports.Broker over MQTT 3.1.1 or 5."""
 
     def __init__(
-        self, config: BrokerConfig, *, client_id: str, status_topic: str, topics: Sequence[str] = ()
+        self,
+        config: BrokerConfig,
+        *,
+        client_id: str,
+        status_topic: str,
+        topics: Sequence[str] = (),
+        flagged: Sequence[str] = (),
     ) -> None:
         """Begin to connect, in a thread of its own; the broker need not be there yet.
 
@@ -56,9 +62,12 @@ class PahoBroker:
             client_id: unique at the broker; a second client with it throws the first one out.
             status_topic: holds `online`, retained, while connected, and `offline` otherwise.
             topics: subscribed to at each connection.
+            flagged: those of them whose messages come with RETAINED at their topic's end if the
+                broker had kept them.
         """
         self._config = config
         self._client_id, self._status_topic, self._topics = client_id, status_topic, tuple(topics)
+        self._flagged = frozenset(flagged)
         self._inbox = Inbox()
         self._mailboxes: dict[str, Inbox] = {}
         self._greeted: mqtt.Client | None = None  # the client whose connection stands
@@ -244,6 +253,8 @@ class PahoBroker:
         except UnicodeDecodeError:
             _log.warning("broker.message_refused", found="a topic that is not UTF-8")
             return
+        if message.retain and topic in self._flagged:
+            topic += RETAINED
         inbox = next(
             (its for prefix, its in self._mailboxes.items() if topic.startswith(prefix)), self._inbox
         )

@@ -163,6 +163,7 @@ class Head:
         neighbours: other sites of the same owner and their issuers, so that a
             code of theirs is refused as `wrong_site` and not as forged.
         ack_keys: the office's keys for acknowledgements.
+        order_keys: its keys for orders to gates; without any, no gate obeys one.
         admit_when_dead, admit_when_clock_unknown: the kinds that the site lets in even then.
         unlisted_static: whether a well-signed static pass opens before its grant has arrived.
         unlisted_holders: whether a holder with a well-signed certificate may enter before then.
@@ -182,6 +183,7 @@ class Head:
     issuers: Mapping[int, PublicKey] = field(default_factory=dict)
     neighbours: Mapping[str, tuple[PublicKey, ...]] = field(default_factory=dict)
     ack_keys: tuple[PublicKey, ...] = ()
+    order_keys: tuple[PublicKey, ...] = ()
     admit_when_dead: frozenset[PassKind] = frozenset()
     admit_when_clock_unknown: frozenset[PassKind] = frozenset()
     unlisted_static: bool = False
@@ -219,6 +221,7 @@ class Head:
                 "issuers": {str(key_id): str(key) for key_id, key in self.issuers.items()},
                 "neighbours": {site: [str(key) for key in keys] for site, keys in self.neighbours.items()},
                 "ack_keys": [str(key) for key in self.ack_keys],
+                "order_keys": [str(key) for key in self.order_keys],
                 "admit_when_dead": sorted(self.admit_when_dead),
                 "admit_when_clock_unknown": sorted(self.admit_when_clock_unknown),
                 "unlisted_static": self.unlisted_static,
@@ -265,6 +268,7 @@ def _read_head(fields: dict[str, Any]) -> Head:
             site: tuple(PublicKey.parse(key) for key in keys) for site, keys in fields["neighbours"].items()
         },
         ack_keys=tuple(PublicKey.parse(key) for key in fields["ack_keys"]),
+        order_keys=tuple(PublicKey.parse(key) for key in fields.get("order_keys", ())),
         admit_when_dead=frozenset(map(PassKind, fields["admit_when_dead"])),
         admit_when_clock_unknown=frozenset(map(PassKind, fields["admit_when_clock_unknown"])),
         unlisted_static=fields["unlisted_static"] is True,
@@ -353,6 +357,8 @@ class Allowlist:
     fetch: Callable[[bytes], bytes | None]
     renewed_utc: float = 0.0
     denied: Mapping[bytes, Status] = field(default_factory=dict)
+    _indexes: dict[int, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Sub-indexes that were hashed already: at most 64, of 2 kB each."""
 
     def freshness(self, utc: float) -> Freshness:
         if utc >= self.expires_utc:
@@ -368,7 +374,9 @@ class Allowlist:
         """
         number = shard_number(pass_id, self.head.shard_bits)
         which, place = divmod(number, SHARDS_PER_INDEX)
-        index = self._whole(self.head.indexes[which], f"sub-index {which}")
+        index = self._indexes.get(which)
+        if index is None:
+            index = self._indexes[which] = self._whole(self.head.indexes[which], f"sub-index {which}")
         digest = index[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
         record = find_record(self._whole(digest, f"shard {number}"), pass_id)
         return self.restrained(Grant.from_bytes(record)) if record else None

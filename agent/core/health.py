@@ -120,7 +120,7 @@ def news_in(gate: GateHealth, machine: Machine) -> tuple[object, ...]:
     return gate.door, gate.lockdown, gate.list, gate.list_state, gate.clock, gate.journal, machine.throttled
 
 
-_SENSORS: Final = (
+_SENSORS: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
     ("door", "Door", {}),
     ("list_state", "List", {}),
     ("clock", "Clock", {}),

@@ -5,8 +5,8 @@ with the network never needs that key. Only the signatures that a message may
 end at are kept: at each 200th event of an epoch, at its last, and at the newest.
 
 The store knows order, durability and the chain; it refuses to know what an
-event means, except that an admission leaves a mark of its pass's use, and a
-closing statement one of its row, in the same transaction.
+event means, except that an admission leaves a mark of its pass's use, an
+obeyed order its nonce and a closing statement its row, in the same transaction.
 """
 
 import json
@@ -26,6 +26,7 @@ from agent.core.events import TYPE_PREFIX, Event, Fact, Kind, Place, lead, tail
 from agent.core.feed import MAX_EVENTS, Header
 from agent.core.memory import Use
 from agent.core.moments import Moment, from_iso
+from agent.core.orders import FORGET_AFTER_S
 from agent.stores import read_only, uses
 from agent.stores.journal_schema import migrations
 
@@ -73,6 +74,14 @@ class JournalStore:
     def uses(self, most: int) -> tuple[Mapping[bytes, Use], bool]:
         """What the passes used last have used at this gate, and whether those are all; see uses.newest."""
         return uses.newest(self._connection, most)
+
+    def spent(self) -> dict[str, int]:
+        """The nonces of orders that were obeyed, and when each expired."""
+        return dict(self._connection.execute("SELECT nonce, expires FROM spent").fetchall())
+
+    def find(self, epoch: str, seq: int) -> tuple[int, bytes] | None:
+        """The row and the head of the event (epoch, seq), or None."""
+        return _find(self._connection, epoch, seq)
 
     def begin_epoch(self, at: Moment, facts: Mapping[str, str | int] | None = None) -> None:
         """Start a new epoch with its `journal.opened`, linked to the old head.
@@ -131,6 +140,41 @@ class JournalStore:
         self.append([Event(Kind.DAY_CLOSED, at, {**statement.facts(), "sig": signature.hex()})])
         return True
 
+    def purge_step(self, upto_n: int, before_utc: float) -> int:
+        """Let go of the oldest events up to the next signature, at most 200.
+
+        Only what is older than before_utc, not newer than row upto_n, and accounted for in a closing
+        statement; the gate signs that it did so.
+
+        Returns:
+            How many; 0 when there is nothing to let go of.
+        Raises:
+            sqlite3.Error: the disk did not take it, or the journal cannot be read.
+        """
+        ask = self._connection.execute
+        (n,) = ask("SELECT ifnull(min(n), 0) FROM checkpoint").fetchone()
+        (closed_n,) = ask("SELECT ifnull(max(n), 0) FROM closing").fetchone()
+        if not 0 < n <= upto_n or n >= closed_n:
+            return 0
+        _, place, head, line = next(_lines(self._connection, n - 1, 1))
+        if from_iso(json.loads(line)["time"]) >= before_utc:
+            return 0
+        signature = self._sign(Checkpoint(place, head).signed_as_purged())
+        with self._all_or_none():
+            gone = ask("DELETE FROM event WHERE n <= ?", (n,)).rowcount
+            for table in ("checkpoint", "closing"):
+                ask(f"DELETE FROM {table} WHERE n <= ?", (n,))  # noqa: S608  the names above
+            ask(
+                "DELETE FROM epoch WHERE first_n < (SELECT max(first_n) FROM epoch WHERE first_n <= ? + 1)",
+                (n,),
+            )
+            ask(
+                "INSERT OR REPLACE INTO anchor (id, n, epoch, seq, site, gate, head, signature)"
+                " VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
+                (n, place.epoch, place.seq, place.site, place.gate, head, signature),
+            )
+        return gone
+
     def _read_account(self) -> Account:
         account = Account()
         (since,) = self._connection.execute("SELECT ifnull(max(n), 1) FROM closing").fetchone()
@@ -165,6 +209,12 @@ class JournalStore:
                 write("INSERT INTO checkpoint (n, signature) VALUES (?, ?)", (tip.n, self._signature(tip)))
             if event.kind is Kind.ADMITTED:
                 uses.enter(self._connection, event.facts, event.at.utc)
+            elif event.kind is Kind.ORDER_OBEYED:
+                write("DELETE FROM spent WHERE expires < ?", (int(event.at.utc) - FORGET_AFTER_S,))
+                write(
+                    "INSERT OR REPLACE INTO spent (nonce, expires) VALUES (?, ?)",
+                    (event.facts.get("nonce"), event.facts.get("expires")),
+                )
             elif event.kind is Kind.DAY_CLOSED:
                 write("INSERT INTO closing (n) VALUES (?)", (tip.n,))
             if self._account:
@@ -289,13 +339,7 @@ class JournalReader:
 
     def find(self, epoch: str, seq: int) -> tuple[int, bytes] | None:
         """The row and the head of the event (epoch, seq), or None."""
-        found = self._connection.execute(
-            "SELECT n, head FROM event WHERE n = (SELECT first_n FROM epoch WHERE name = ?1) + ?2 - 1"
-            " AND n < ifnull((SELECT min(first_n) FROM epoch WHERE first_n >"
-            " (SELECT first_n FROM epoch WHERE name = ?1)), n + 1)",
-            (epoch, seq),
-        ).fetchone()
-        return (found[0], found[1]) if found else None
+        return _find(self._connection, epoch, seq)
 
     def lines(self, after: int, most: int) -> list[tuple[int, bytes]]:
         """The next events after a row, at most so many, as (row, line)."""
@@ -339,3 +383,14 @@ def _tip(connection: sqlite3.Connection) -> Tip | None:
     for n, place, head, line in _lines(connection, newest - 1):
         return Tip(n, place, head, from_iso(json.loads(line)["time"]))
     return None
+
+
+def _find(connection: sqlite3.Connection, epoch: str, seq: int) -> tuple[int, bytes] | None:
+    found = connection.execute(
+        "SELECT n, head FROM event WHERE n = (SELECT first_n FROM epoch WHERE name = ?1) + ?2 - 1"
+        " AND n < ifnull((SELECT min(first_n) FROM epoch WHERE first_n >"
+        " (SELECT first_n FROM epoch WHERE name = ?1)), n + 1)"
+        " UNION ALL SELECT n, head FROM anchor WHERE epoch = ?1 AND seq = ?2",
+        (epoch, seq),
+    ).fetchone()
+    return (found[0], found[1]) if found else None

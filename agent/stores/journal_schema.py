@@ -7,6 +7,7 @@ checkpoint  the gate's signature over the head of each 200th event of an epoch, 
 tip         the same for the newest event
 closing     the rows that hold a day's closing statement
 anchor      the newest event that was purged, and the gate's signature over having done so
+spent       orders that were obeyed, until long after they have expired
 use         each pass that has opened this gate: times in, newest step of its code, last way and time
 """
 
@@ -90,6 +91,12 @@ def ways_of_uses(db: sqlite_utils.Database) -> None:
     newest = db.execute("SELECT tail FROM event ORDER BY n DESC LIMIT 1").fetchone()
     if newest:
         db.execute("UPDATE use SET at_utc = ?", (_time_of(newest[0]),))
+
+
+@migrations()
+def spent_orders(db: sqlite_utils.Database) -> None:
+    """An order is obeyed once, restarts or not."""
+    db.execute("CREATE TABLE spent (nonce TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID")
 
 
 def _time_of(tail: str) -> float:

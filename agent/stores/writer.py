@@ -7,6 +7,7 @@ comes back; then a `journal.late` event says how many waited and how long.
 """
 
 import contextlib
+import itertools
 import sqlite3
 import threading
 import time
@@ -28,6 +29,7 @@ log: Final = structlog.get_logger()
 _MOST_WAITING: Final = 20_000  # about 10 MB; at one event a second, more than five hours
 _BATCH: Final = 500
 _RETRY_S: Final = 0.5
+_NOTHING_TO_DO_S: Final = float("inf")
 
 
 @dataclass(slots=True)
@@ -44,11 +46,13 @@ class Recollection:
         uses: of the passes used last, by pass id, that of longest ago first.
         whole: whether those are all.
         newest_utc: the newest journaled second; 0.0 if there is none.
+        spent: the nonces of orders that were obeyed, and when each expired.
     """
 
     uses: Mapping[bytes, Use]
     whole: bool
     newest_utc: float
+    spent: Mapping[str, int] = field(default_factory=dict)
 
 
 class JournalWriter:
@@ -65,11 +69,14 @@ class JournalWriter:
         self._waiting: deque[_Waiting] = deque()
         self._change = threading.Condition()
         self._closing = False
+        self._chores: Callable[[JournalStore], float] = lambda _store: _NOTHING_TO_DO_S
+        self._chores_at = _NOTHING_TO_DO_S
         self._troubled = False
         self._dropped = self._late = 0
         self._ready = threading.Event()
         self._uses: Mapping[bytes, Use] = {}
         self._uses_whole = True
+        self._spent: Mapping[str, int] = {}
         self._newest_utc = 0.0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -77,7 +84,13 @@ class JournalWriter:
     def recall(self) -> Recollection:
         """What was before this start; nothing if the card does not say so in time."""
         self._ready.wait(self._patience_s * 5)
-        return Recollection(self._uses, self._uses_whole, self._newest_utc)
+        return Recollection(self._uses, self._uses_whole, self._newest_utc, self._spent)
+
+    def keep_house(self, chores: Callable[[JournalStore], float]) -> None:
+        """From now on do these in the writer's thread, one between two writes; they say when to come again."""
+        with self._change:
+            self._chores, self._chores_at = chores, time.monotonic()
+            self._change.notify()
 
     @property
     def troubled(self) -> bool:
@@ -144,6 +157,7 @@ class JournalWriter:
             if not self._ready.is_set():
                 self._uses, self._uses_whole = store.uses(MOST_REMEMBERED)
                 self._newest_utc = store.tip.utc if store.tip else 0.0
+                self._spent = store.spent()
             store.begin_epoch(self._clock.now().not_before(self._newest_utc))
         except BaseException:
             store.close()
@@ -154,12 +168,16 @@ class JournalWriter:
     def _write_some(self, store: JournalStore) -> bool:
         """Write what waits, or wait for something; False when closed and empty."""
         with self._change:
-            while not self._waiting:
+            while not self._waiting and (idle_s := self._chores_at - time.monotonic()) > 0:
                 if self._closing:
                     return False
-                self._change.wait()
-            batch = list(self._waiting)[:_BATCH]
+                self._change.wait(None if idle_s == _NOTHING_TO_DO_S else idle_s)
+            batch = list(itertools.islice(self._waiting, _BATCH))
             events = [entry.event for entry in batch]
+        if time.monotonic() >= self._chores_at:
+            self._chores_at = time.monotonic() + self._chores(store)
+        if not batch:
+            return True
         began = time.monotonic()
         try:
             store.append(events)

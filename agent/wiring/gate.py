@@ -29,8 +29,10 @@ from agent.stores import vows as vows_file
 from agent.stores.anchor import Anchor
 from agent.stores.follower import ListFollower
 from agent.stores.uses import UseReader
+from agent.stores.vitals import Pulse
 from agent.stores.writer import JournalWriter, open_journal
 from agent.vision import Reader
+from agent.wiring.rounds import health_file_of, housekeeping_of, order_desk_of
 from hw.cameras import open_camera
 from hw.clocks import FlooredClock, SystemClock
 from hw.inputs import GpioInputs
@@ -112,9 +114,11 @@ def gate_process(
         stack.callback(camera.close)
         watchdog = watchdog_from()
         stack.callback(watchdog.close)
+        pulse = Pulse()
+        desk = order_desk_of(config, gatekeeper, journal, floored, before.spent)
         kiosk = Kiosk(
-            camera=camera,
-            reader=Reader(config.reader),
+            camera=pulse.camera(camera),
+            reader=pulse.reader(Reader(config.reader)),
             gatekeeper=gatekeeper,
             outputs=outputs,
             inputs=inputs,
@@ -122,7 +126,7 @@ def gate_process(
             clock=floored,
             watchdog=watchdog,
             camera_watch=CameraWatch(floored.now().mono, FROZEN_AFTER_S),
-            list_news=_together(_raising_floor(follower.news, floored), outputs.notices),
+            list_news=_together(_raising_floor(follower.news, floored), outputs.notices, desk.news),
             remember=partial(vows_file.keep, config.vows_file),
         )
         faults = [("configuration", sentence) for sentence in config_faults]
@@ -133,6 +137,8 @@ def gate_process(
             floored.raise_floor(allowlist.head.issued_utc)
             now = floored.now()
             kiosk.perform(gatekeeper.hear(ListSwitched(allowlist), now))
+        journal.keep_house(housekeeping_of(config, gatekeeper, floored))
+        stack.callback(health_file_of(config, gatekeeper, journal, floored, pulse).close)
         outputs.ready()
         watchdog.ready()
         yield Gate(kiosk, camera)

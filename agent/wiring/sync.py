@@ -1,21 +1,24 @@
 """The sync process: network, and neither camera nor lock.
 
-Three threads: one sends the journal to the office, one tells what happens, one brings the list. What
+Four threads: one sends the journal to the office, one tells what happens, one brings the list, and
+one carries the office's orders to the gate. What
 it stores, the gate verifies again, so this process needs no trust.
 """
 
 import contextlib
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from agent import RELEASED_UTC
 from agent.brokers import open_broker
 from agent.config import GateConfig
-from agent.core.feed import ack_topic, status_topic
+from agent.core.feed import ack_topic, order_topic, status_topic
 from agent.notify import watchdog_from
 from agent.ports import Broker
 from agent.refresher import Refresher
+from agent.stores import acknowledged
 from agent.stores.anchor import Anchor
 from agent.stores.http_source import HttpSource
 from agent.stores.journal import JournalReader
@@ -25,6 +28,7 @@ from agent.stores.pointer import PointerStore
 from agent.stores.sources import DirectorySource, Source
 from agent.stores.updates import Outcome
 from agent.uplink import Uplink
+from agent.wiring.ordering import OrderCarrier
 from agent.wiring.telling import teller_of
 from hw.clocks import FlooredClock, SystemClock
 
@@ -80,12 +84,14 @@ def refresh_once(config: GateConfig) -> Outcome:
 def _connected(config: GateConfig) -> Iterator[Broker]:
     if config.broker is None:
         raise SyncFault("the configuration has no [broker]; sync needs host, port and a password file")
+    orders = order_topic(config.site, config.gate)
     with contextlib.closing(
         open_broker(
             config.broker,
             client_id=config.gate,
             status_topic=status_topic(config.site, config.gate),
-            topics=(ack_topic(config.site, config.gate),),
+            topics=(ack_topic(config.site, config.gate), orders),
+            flagged=(orders,),
         )
     ) as broker:
         yield broker
@@ -107,6 +113,7 @@ def sync_process(config: GateConfig, stop: threading.Event) -> None:
             open_journal=lambda: JournalReader(config.journal_file),
             open_pointer=lambda: PointerStore(config.pointer_file),
             ack_keys=refresher.ack_keys,
+            keep_ack=partial(acknowledged.keep, config.ack_file),
         )
         sender = threading.Thread(target=uplink.serve, args=(stop,), name="uplink", daemon=True)
         bringer = threading.Thread(
@@ -115,7 +122,10 @@ def sync_process(config: GateConfig, stop: threading.Event) -> None:
         teller = threading.Thread(
             target=teller_of(config, broker, uplink).serve, args=(stop,), name="teller", daemon=True
         )
-        threads = (sender, bringer, teller)
+        carrier = threading.Thread(
+            target=OrderCarrier(config, broker).serve, args=(stop,), name="orders", daemon=True
+        )
+        threads = (sender, bringer, teller, carrier)
         for thread in threads:
             thread.start()
         watchdog.ready()

@@ -1,0 +1,69 @@
+"""What the gate process does between people: the journal's housekeeping, orders, and its health."""
+
+from collections.abc import Mapping
+
+from agent.config import GateConfig
+from agent.core.gatekeeper import Gatekeeper
+from agent.core.health import GateHealth
+from agent.core.moments import iso
+from agent.order_desk import OrderDesk
+from agent.ports import Clock
+from agent.stores.housekeeping import Housekeeping
+from agent.stores.orders import OrderReader
+from agent.stores.vitals import HealthFile, Pulse
+from agent.stores.writer import JournalWriter
+
+
+def housekeeping_of(config: GateConfig, gatekeeper: Gatekeeper, clock: Clock) -> Housekeeping:
+    """Closes days, and purges by what the office has signed."""
+    return Housekeeping(
+        config.site,
+        config.gate,
+        clock=clock,
+        head=lambda: gatekeeper.allowlist.head if gatekeeper.allowlist else None,
+        ack_file=config.ack_file,
+        keep_days=config.journal.keep_days,
+    )
+
+
+def order_desk_of(
+    config: GateConfig, gatekeeper: Gatekeeper, journal: JournalWriter, clock: Clock, spent: Mapping[str, int]
+) -> OrderDesk:
+    """Takes the orders that sync leaves."""
+    return OrderDesk(
+        config.site,
+        config.gate,
+        reader=OrderReader(config.order_folder),
+        keys=lambda: gatekeeper.allowlist.head.order_keys if gatekeeper.allowlist else (),
+        journal=journal,
+        clock=clock,
+        spent=dict(spent),
+    )
+
+
+def health_file_of(
+    config: GateConfig, gatekeeper: Gatekeeper, journal: JournalWriter, clock: Clock, pulse: Pulse
+) -> HealthFile:
+    """Leaves the gate's health for sync."""
+    figures = (0.0, 0.0, 0.0)
+
+    def ask(anew: bool) -> GateHealth:
+        nonlocal figures
+        if anew:
+            figures = pulse.taken()
+        now, allowlist = clock.now(), gatekeeper.allowlist
+        return GateHealth(
+            at=iso(now.utc),
+            door=gatekeeper.door.state,
+            lockdown=gatekeeper.doorkeeper.vows.lockdown,
+            list=allowlist.head.number if allowlist else None,
+            list_issued=allowlist.head.issued_utc if allowlist else 0,
+            list_state=allowlist.freshness(now.utc) if allowlist else "none",
+            clock=now.trust,
+            camera_fps=figures[0],
+            decode_ms=figures[1],
+            decode_most_ms=figures[2],
+            journal="late" if journal.troubled else "good",
+        )
+
+    return HealthFile(config.health_file, ask)

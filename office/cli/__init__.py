@@ -17,8 +17,6 @@ MODULES: Final = {
     "revoke": "passes",
     "code": "passes",
     "passes": "passes",
-    "schedule": "rules",
-    "passback": "rules",
     "history": "passes",
     "publish": "lists",
     "sign": "lists",

@@ -1,0 +1,179 @@
+"""Reconciling a day: each gate's closing statement against the events that the office keeps (C20).
+
+A statement accounts for every event from one place in the journal to another.
+The office goes through its own, event for event: it counts them again, hashes
+every line from each epoch's beginning, and says what is missing by its place.
+What agrees is countersigned, once, in the history.
+
+    complete   every event is there, counted alike, and hashes to the signed head
+    waiting    no statement of that day yet: the gate is away, or it was off
+    missing    so many events are not kept
+    fork       nothing is missing, and yet it is another history; or the signature is not the gate's
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from agent.core.chain import GENESIS, extend
+from agent.core.closing import Statement, counted_as
+from agent.core.events import TYPE_PREFIX, Kind
+from agent.core.feed import FeedFault
+from agent.core.keys import PublicKey
+from office.models import Act, Epoch, Event, Gate
+
+KEPT: Final = "day kept"
+_CHUNK: Final = 2000
+_MOST_NAMED: Final = 10
+
+
+class Verdict(StrEnum):
+    """How a gate's day stands."""
+
+    COMPLETE = "complete"
+    WAITING = "waiting"
+    MISSING = "missing"
+    FORK = "fork"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One gate's statement, or its absence.
+
+    Args:
+        events: how many the statement accounts for.
+        missing: how many of them the office does not have.
+        detail: for people.
+    """
+
+    gate: str
+    verdict: Verdict
+    events: int = 0
+    missing: int = 0
+    detail: str = ""
+
+
+def reconcile(site: str, day: str, sign: Callable[[bytes], bytes]) -> Iterator[Finding]:
+    """Go through a day.
+
+    Args:
+        day: the local date, `2026-03-02`.
+        sign: Ed25519 over bytes with the office's acknowledgement key.
+    Returns:
+        Findings, gate by gate; several for a gate that closed the day several times.
+    """
+    for gate in Gate.objects.filter(site__name=site).order_by("name"):
+        statements = [*_statements(gate, site, day)]
+        if not statements:
+            newest = Event.objects.filter(gate=gate).order_by("-pk").first()
+            heard = f"the newest event is {newest.epoch}/{newest.seq}" if newest else "nothing was ever heard"
+            yield Finding(gate.name, Verdict.WAITING, detail=heard)
+        for statement in statements:
+            finding = _compared(gate, statement)
+            if finding.verdict is Verdict.COMPLETE:
+                _countersign(gate, statement, sign)
+            yield finding
+
+
+def _statements(gate: Gate, site: str, day: str) -> Iterator[Statement]:
+    closed = Event.objects.filter(gate=gate, kind=Kind.DAY_CLOSED).order_by("pk")
+    for body in closed.values_list("body", flat=True).iterator(_CHUNK):
+        try:
+            statement = Statement.read(json.loads(bytes(body)), site, gate.name)
+        except (FeedFault, ValueError, RecursionError):
+            continue
+        if statement.day == day:
+            yield statement
+
+
+def _compared(gate: Gate, statement: Statement) -> Finding:
+    events = sum(statement.counts.values())
+    if not statement.holds(PublicKey.parse(gate.journal_key)):
+        return Finding(
+            gate.name, Verdict.FORK, events, detail="the statement is not signed by this gate's key"
+        )
+    walk = _Walk(gate, statement)
+    found = sum(walk.counts.values())
+    if found < events or walk.holes:
+        named = ", ".join(walk.holes[:_MOST_NAMED]) or "whole epochs"
+        more = f" and {len(walk.holes) - _MOST_NAMED} more places" if len(walk.holes) > _MOST_NAMED else ""
+        return Finding(
+            gate.name, Verdict.MISSING, events, max(events - found, len(walk.holes)), f"{named}{more}"
+        )
+    if walk.counts != Counter(statement.counts):
+        odd = sorted((Counter(statement.counts) - walk.counts) | (walk.counts - Counter(statement.counts)))
+        return Finding(gate.name, Verdict.FORK, events, detail=f"counted otherwise: {', '.join(odd)[:300]}")
+    if walk.head != statement.head:
+        last = f"{statement.last.epoch}/{statement.last.seq}"
+        return Finding(
+            gate.name, Verdict.FORK, events, detail=f"what is kept up to {last} hashes to another head"
+        )
+    return Finding(gate.name, Verdict.COMPLETE, events)
+
+
+class _Walk:
+    """What the office keeps of what a statement accounts for.
+
+    Epochs came in the order of the journal, so the ones between the first and the last are
+    those that the office began between them.
+    """
+
+    def __init__(self, gate: Gate, statement: Statement) -> None:
+        self.counts: Counter[str] = Counter()
+        self.holes: list[str] = []
+        self.head = b""
+        first, last = statement.first, statement.last
+        names = {first.epoch, last.epoch}
+        known = {epoch.name: epoch.pk for epoch in Epoch.objects.filter(gate=gate, name__in=names)}
+        self.holes += [f"all of {name}" for name in sorted(names - known.keys())]
+        if self.holes:
+            return
+        between = Epoch.objects.filter(gate=gate, pk__range=(known[first.epoch], known[last.epoch]))
+        for epoch in between.order_by("pk"):
+            begin = first.seq if epoch.name == first.epoch else 1
+            end = last.seq if epoch.name == last.epoch else epoch.upto
+            self._through(gate, epoch.name, begin, end)
+
+    def _through(self, gate: Gate, epoch: str, begin: int, end: int) -> None:
+        """Hash an epoch from its beginning, count from one sequence number to another, note holes."""
+        expected, head = 1, GENESIS
+        rows = Event.objects.filter(gate=gate, epoch=epoch, seq__lte=end).order_by("seq")
+        for seq, body in rows.values_list("seq", "body").iterator(_CHUNK):
+            self._hole(epoch, max(expected, begin), seq - 1)
+            line = bytes(body)
+            head, expected = extend(head, line), seq + 1
+            if seq >= begin:
+                self.counts[_name(line)] += 1
+        self._hole(epoch, max(expected, begin), end)
+        self.head = head
+
+    def _hole(self, epoch: str, begin: int, end: int) -> None:
+        if begin < end:
+            self.holes.append(f"{epoch}/{begin} to {end}")
+        elif begin == end:
+            self.holes.append(f"{epoch}/{begin}")
+
+
+def _name(line: bytes) -> str:
+    """As the gate counted it; whatever is no event is counted as none, and shows in the comparison."""
+    try:
+        event = json.loads(line)
+        return counted_as(event["type"].removeprefix(TYPE_PREFIX), event["data"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ""
+
+
+def _countersign(gate: Gate, statement: Statement, sign: Callable[[bytes], bytes]) -> None:
+    """Put the office's own signature over the same account into the history, unless it is there."""
+    subject = f"{gate.name}/{statement.day}"
+    last = f"{statement.last.epoch}/{statement.last.seq}"
+    why = f"to {last}, {sum(statement.counts.values())} events, {sign(statement.signed_by_office()).hex()}"
+    with transaction.atomic():
+        if not Act.objects.filter(what=KEPT, subject=subject, why=why).exists():
+            Act.objects.create(at=timezone.now(), who="office", what=KEPT, subject=subject, why=why)

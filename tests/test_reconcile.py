@@ -1,0 +1,134 @@
+"""The office goes through a gate's day, event for event."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from agent.core.closing import Statement
+from agent.core.events import Kind, Place
+from office.cli import main
+from tests.signing_gate import SITE, Desk, SigningGate, desk_in, empty_home
+
+from office.models import Act, Epoch, Event  # isort: skip  after signing_gate has set Django up
+from office.reconcile import KEPT, Finding, Verdict, reconcile  # isort: skip
+
+DAY = "2026-03-01"
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return empty_home(tmp_path_factory.mktemp("empty") / "office")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, empty: Path) -> Iterator[Desk]:
+    with desk_in(tmp_path / "office", empty) as one:
+        yield one
+
+
+class Days:
+    """A gate that restarted once in a day of 304 events, and closed it."""
+
+    def __init__(self) -> None:
+        self.morning = SigningGate().opened().busy(299)
+        self.evening = self.morning.restarted("00000000000000b2").busy(3)
+        self.statement = Statement(
+            DAY,
+            Place(SITE, "north", self.morning.epoch, 1),
+            Place(SITE, "north", self.evening.epoch, 4),
+            self.evening.head(4),
+            Counter({"journal.opened": 2, "pass.refused.expired": 302}),
+        )
+
+    def close(self, statement: Statement | None = None) -> None:
+        said = statement or self.statement
+        signature = self.evening.key.sign(said.signed_by_gate())
+        self.evening.journal(Kind.DAY_CLOSED, **replace(said, signature=signature).facts())
+
+    def arrive(self, desk: Desk) -> None:
+        desk.takes(self.morning, self.morning.message(1, 200), self.morning.message(201, 300))
+        desk.takes(self.evening, self.evening.message(1, len(self.evening.bodies)))
+
+
+@pytest.fixture
+def days(desk: Desk) -> Days:
+    one = Days()
+    desk.knows(one.morning)
+    return one
+
+
+def found(desk: Desk) -> Finding:
+    (one,) = reconcile(SITE, DAY, desk.keys.ack.sign)
+    return one
+
+
+def test_a_day_that_adds_up_is_countersigned_once(desk: Desk, days: Days) -> None:
+    days.close()
+    days.arrive(desk)
+    for _ in range(2):
+        assert found(desk) == Finding("north", Verdict.COMPLETE, 304)
+    act = Act.objects.get(what=KEPT)
+    assert (act.subject, act.why.split(",")[0]) == (f"north/{DAY}", "to 00000000000000b2/4")
+    made = bytes.fromhex(act.why.rpartition(" ")[2])
+    assert made == desk.keys.ack.sign(days.statement.signed_by_office())
+
+
+def test_without_a_statement_the_office_waits(desk: Desk, days: Days) -> None:
+    days.arrive(desk)
+    assert found(desk).verdict is Verdict.WAITING
+
+
+def test_what_is_missing_is_named(desk: Desk, days: Days) -> None:
+    days.close()
+    days.arrive(desk)
+    Event.objects.filter(epoch=days.morning.epoch, seq__in=[7, 100, 101, 102]).delete()
+    one = found(desk)
+    assert (one.verdict, one.missing) == (Verdict.MISSING, 4)
+    assert one.detail == f"{days.morning.epoch}/7, {days.morning.epoch}/100 to 102"
+    assert not Act.objects.filter(what=KEPT).exists()
+
+
+def test_an_epoch_that_is_missing_is_named(desk: Desk, days: Days) -> None:
+    days.close()
+    days.arrive(desk)
+    Event.objects.filter(epoch=days.morning.epoch).delete()
+    Epoch.objects.filter(name=days.morning.epoch).delete()
+    one = found(desk)
+    assert (one.verdict, one.missing, one.detail) == (Verdict.MISSING, 304, f"all of {days.morning.epoch}")
+
+
+def test_an_event_changed_in_the_database_is_a_fork(desk: Desk, days: Days) -> None:
+    days.close()
+    days.arrive(desk)
+    event = Event.objects.get(epoch=days.evening.epoch, seq=2)
+    event.body = bytes(event.body).replace(b"synced", b"unsure")
+    event.save()
+    assert found(desk).verdict is Verdict.FORK
+
+
+def test_a_statement_that_counts_otherwise_or_is_not_signed_is_a_fork(desk: Desk, days: Days) -> None:
+    days.close(replace(days.statement, counts={"journal.opened": 3, "pass.refused.expired": 301}))
+    days.arrive(desk)
+    assert "counted otherwise" in found(desk).detail
+    days.evening.journal(Kind.DAY_CLOSED, **replace(days.statement, signature=bytes(64)).facts())
+    desk.takes(days.evening, days.evening.message(5, 6))
+    said = [one.detail for one in reconcile(SITE, DAY, desk.keys.ack.sign)]
+    assert "not signed" in said[1]
+
+
+def test_the_command_says_it_in_a_line_and_by_its_exit_code(desk: Desk, days: Days) -> None:
+    def run(day: str):
+        return CliRunner().invoke(main, ["reconcile", day, "--home", str(desk.home)])
+
+    days.close()
+    days.arrive(desk)
+    done = run(DAY)
+    assert (done.exit_code, done.stdout) == (0, "north\tcomplete\t304\t0\t-\n")
+    waiting = run("2026-03-02")
+    assert waiting.exit_code == 1
+    assert waiting.stdout.startswith("north\twaiting\t0\t0\t")
+    assert "wanted a date" in run("yesterday").stderr

@@ -15,10 +15,12 @@ fi
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 # verify wants to see the programs; /opt/menshen exists on a device only.
-printf '#!/bin/sh\n' >"$place/menshen-agent"
-chmod +x "$place/menshen-agent"
+for program in menshen-agent menshen-provision; do
+    printf '#!/bin/sh\n' >"$place/$program"
+    chmod +x "$place/$program"
+done
 for unit in "$units"/*.service; do
-    sed "s#/opt/menshen/venv/bin/menshen-agent#$place/menshen-agent#" "$unit" >"$place/${unit##*/}"
+    sed "s#/opt/menshen/venv/bin/\(menshen-agent\|menshen-provision\)#$place/\1#" "$unit" >"$place/${unit##*/}"
 done
 
 fault=0
@@ -42,3 +44,6 @@ score() {
 }
 score menshen-gate.service 20
 score menshen-sync.service 15
+score menshen-provision.service 30
+score menshen-provision-gadget.service 30
+score menshen-provision-apply.service 20

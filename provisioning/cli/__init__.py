@@ -5,7 +5,7 @@ import click
 from provisioning import site_file
 from provisioning.cli.cable import cable
 from provisioning.cli.change import backup, config, decommission, restore
-from provisioning.cli.device import device
+from provisioning.cli.device import device, gadget
 from provisioning.cli.enrol import batch, enrol, guided
 from provisioning.cli.keys import ca, technician
 from provisioning.cli.look import identify, logs, network, ports, time
@@ -39,7 +39,7 @@ def explain_site_file() -> None:
 for _command in (
     *(enrol, batch, identify, ports, network, time, logs),
     *(config, backup, restore, decommission),
-    *(ca, technician, explain_site_file, device, cable),
+    *(ca, technician, explain_site_file, device, gadget, cable),
 ):
     main.add_command(_command)
 

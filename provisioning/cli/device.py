@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 import structlog
 
+from provisioning import identity
 from provisioning.check import DEFAULT, Checker
 from provisioning.cli.common import baud_option, fail, stopped_by_signal
 from provisioning.device import Kiosk
 from provisioning.enrolment import Enrolments
+from provisioning.gadget import NoGadget, present
 from provisioning.machine import Machine
 from provisioning.service import Service
 
@@ -84,3 +86,22 @@ def device(  # noqa: PLR0913  an option each
     except OSError as fault:
         fail(f"{fault.filename}: {fault.strerror}; the link needs both directories, and to write in them")
     Service(kiosk, tty, baud).run(stop)
+
+
+@click.command()
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=Path("/var/lib/menshen"),
+    show_default=True,
+    help="Where a board without a serial number keeps the number it drew.",
+)
+def gadget(*, state: Path) -> None:
+    """Make this machine's USB port a kiosk's serial port, with its own ids."""
+    try:
+        controller = present(identity.device_id(state))
+    except NoGadget as fault:
+        fail(str(fault))
+    except OSError as fault:
+        fail(f"{fault.filename}: {fault.strerror}; this wants root and the module libcomposite")
+    click.echo(f"serial port on {controller}, for whoever plugs a cable in")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning import framing, wire
+from provisioning import fragments, framing, wire
 from provisioning.framing import Decoder
 
 payloads = st.binary(min_size=1, max_size=framing.MAX_PAYLOAD)
@@ -67,6 +67,25 @@ def test_a_payload_that_no_frame_holds_is_refused_before_the_line(size):
         framing.encode(bytes(size))
 
 
+@given(payloads, st.randoms())
+def test_fragments_gather_over_repetitions_and_are_given_once_in_a_round(payload, chance):
+    joiner = fragments.Joiner()
+    given_out = []
+    for _ in range(60):
+        arrived = [one for one in fragments.split(payload) if chance.random() < 0.6]
+        given_out += [whole for one in arrived if (whole := joiner.feed(one)) is not None]
+    assert set(given_out) == {payload}
+    assert len(given_out) <= 60
+
+
+@given(st.lists(st.binary(max_size=60), max_size=30))
+def test_no_fragment_however_strange_raises_or_is_held_for_ever(pieces):
+    joiner = fragments.Joiner()
+    for piece in pieces:
+        joiner.feed(b"\x02" + piece)
+    assert len(joiner._on_the_way) <= fragments._HELD
+
+
 @given(st.binary(max_size=600))
 def test_any_bytes_are_a_message_or_unreadable(payload):
     wire.unpack(payload)
@@ -95,6 +114,7 @@ def test_each_message_reads_back_as_it_was_written():
         wire.Answer(id="ab.1", result={"have": 1}),
         wire.Failure(id=None, error=wire.ErrorFacts(code=1, message="门", data={"faults": ["a"]})),
         wire.Notification(params={"stage": "checking"}),
+        wire.Piece(b"abcd", 70_000, b"\0\1\2"),
     ):
         assert wire.unpack(wire.pack(message)) == message
 

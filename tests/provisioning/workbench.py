@@ -18,6 +18,7 @@ from provisioning.check import Checker
 from provisioning.device import Kiosk
 from provisioning.enrolment import Enrolments
 from provisioning.link import Link
+from provisioning.machine import Machine
 from provisioning.service import Service
 from provisioning.site_file import GatePlan
 
@@ -82,8 +83,11 @@ class Room:
         for directory in (self.etc, self.state):
             directory.mkdir()
 
-    def kiosk(self, check: tuple[str, ...] = ("true",), *, unsealed: bool = False) -> Kiosk:
-        return Kiosk(self.state, Enrolments(self.etc, Checker(check), unsealed=unsealed), time.time)
+    def kiosk(
+        self, check: tuple[str, ...] = ("true",), *, unsealed: bool = False, machine: Machine | None = None
+    ) -> Kiosk:
+        enrolments = Enrolments(self.etc, Checker(check), unsealed=unsealed)
+        return Kiosk(self.state, enrolments, time.time, machine)
 
     @contextlib.contextmanager
     def serving(self, kiosk: Kiosk) -> Iterator[Kiosk]:

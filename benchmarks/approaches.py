@@ -50,8 +50,9 @@ Look: TypeAlias = Callable[[Grey], bool]
 """Whether a frame of a stream holds a readable code; may remember the frames before."""
 
 
-def _ours(config: ReaderConfig) -> Look:
-    reader = Reader(config)
+def _ours(slower: float) -> Look:
+    """A reader for a machine that is so many times slower than this one."""
+    reader = Reader(ReaderConfig(budget_ms=ReaderConfig().budget_ms / slower))
     return lambda luma: bool(reader.read(luma))
 
 
@@ -61,12 +62,7 @@ def _peer(name: str) -> Look:
 
 
 OURS: Final = "menshen"
-STREAMS: Final[dict[str, Callable[[float], Look]]] = {
-    OURS: lambda slower: _ours(ReaderConfig(budget_ms=ReaderConfig().budget_ms / slower)),
-    "zxing-cpp": lambda _: _peer("zxing-cpp"),
-    YARDSTICK: lambda _: _peer(YARDSTICK),
-}
-"""Decoders by name; each is made for a machine that is so many times slower than this one."""
+NAMES: Final = (OURS, "zxing-cpp", YARDSTICK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,35 +117,52 @@ def _timed(look: Look, luma: Grey) -> tuple[bool, float]:
     return read, (time.process_time() - started) * 1000
 
 
-def _run(stream: Callable[[float], Look], walk: _Walk) -> Run:
-    look, cpu_ms, read_at_s = stream(1), 0.0, None
-    for number in range(int(SECONDS * FPS)):
-        read, took_ms = _timed(look, walk[number])
-        cpu_ms += took_ms
-        if read:
-            read_at_s = number / FPS
-            break
-    return Run(read_at_s, cpu_ms, _slow(stream(SLOWER), walk))
+class _Watcher:
+    """One decoder before one approach. Only ours remembers frames; a peer sees each but once."""
 
+    def __init__(self, name: str, walk: _Walk) -> None:
+        self._name = name
+        self._walk = walk
+        self._seen: dict[int, tuple[bool, float]] = {}
+        self._look = _peer(name) if name != OURS else _ours(1)
 
-def _slow(look: Look, walk: _Walk) -> float | None:
-    """Film time of the read on the slower machine: it takes the newest frame whenever it is free."""
-    free_s, last = 0.0, -1
-    while True:
-        number = max(last + 1, int(free_s * FPS))
-        if number >= SECONDS * FPS:
-            return None
-        read, took_ms = _timed(look, walk[number])
-        free_s, last = max(free_s, number / FPS) + SLOWER * took_ms / 1000, number
-        if read:
-            return free_s
+    def _at(self, number: int) -> tuple[bool, float]:
+        if self._name == OURS:
+            return _timed(self._look, self._walk[number])
+        if number not in self._seen:
+            self._seen[number] = _timed(self._look, self._walk[number])
+        return self._seen[number]
+
+    def run(self) -> Run:
+        cpu_ms, read_at_s = 0.0, None
+        for number in range(int(SECONDS * FPS)):
+            read, took_ms = self._at(number)
+            cpu_ms += took_ms
+            if read:
+                read_at_s = number / FPS
+                break
+        if self._name == OURS:
+            self._look = _ours(SLOWER)
+        return Run(read_at_s, cpu_ms, self._slow())
+
+    def _slow(self) -> float | None:
+        """Film time of the read on the slower machine: it takes the newest frame whenever it is free."""
+        free_s, last = 0.0, -1
+        while True:
+            number = max(last + 1, int(free_s * FPS))
+            if number >= SECONDS * FPS:
+                return None
+            read, took_ms = self._at(number)
+            free_s, last = max(free_s, number / FPS) + SLOWER * took_ms / 1000, number
+            if read:
+                return free_s
 
 
 def approach(of: tuple[str, int]) -> Outcome:
     """Show one approach to every decoder."""
     cv2.setNumThreads(1)
     walk = _Walk(*of)
-    return Outcome(*of, {name: _run(stream, walk) for name, stream in STREAMS.items()})
+    return Outcome(*of, {name: _Watcher(name, walk).run() for name in NAMES})
 
 
 def idle() -> dict[str, float]:
@@ -158,8 +171,8 @@ def idle() -> dict[str, float]:
     film = Film([], *SIZE_PX, seed=1)
     frames = [film.frame_at(number / FPS) for number in range(IDLE_FRAMES)]
     spent = {}
-    for name, stream in STREAMS.items():
-        look = stream(1)
+    for name in NAMES:
+        look = _ours(1) if name == OURS else _peer(name)
         costs = [_timed(look, luma)[1] for luma in frames]
         spent[name] = statistics.fmean(costs[WARM_UP:])
     return spent
@@ -173,11 +186,11 @@ def by_condition(outcomes: Sequence[Outcome], title: str) -> Table:
     """Approaches read in each condition."""
     made = Table(title=title, title_justify="left")
     made.add_column("condition", no_wrap=True)
-    for name in (*STREAMS, "any"):
+    for name in (*NAMES, "any"):
         made.add_column(name, justify="right", no_wrap=True)
     for condition in dict.fromkeys(outcome.condition for outcome in outcomes):
         rows = [outcome for outcome in outcomes if outcome.condition == condition]
-        read = [sum(row.runs[name].read_at_s is not None for row in rows) for name in STREAMS]
+        read = [sum(row.runs[name].read_at_s is not None for row in rows) for name in NAMES]
         anyone = sum(row.readable_s is not None for row in rows)
         made.add_row(condition, *(f"{count}/{len(rows)}" for count in (*read, anyone)))
     return made
@@ -193,7 +206,7 @@ def in_all(outcomes: Sequence[Outcome], title: str) -> Table:
     # Where the yardstick reads nothing it pays for every frame; that would flatter all others.
     common = [outcome for outcome in readable if outcome.runs[YARDSTICK].read_at_s is not None]
     yard_ms = sum(outcome.runs[YARDSTICK].cpu_ms for outcome in common)
-    for name in STREAMS:
+    for name in NAMES:
         runs = [outcome.runs[name] for outcome in readable]
         read = sum(run.read_at_s is not None for run in runs)
         delays = [

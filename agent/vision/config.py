@@ -35,7 +35,7 @@ class ReaderConfig(BaseModel):
     stages: StageNames = ("A", "B", "a", "s", "b", "third")
     extras: StageNames = ("pyzbar",)
     extra_every: int = Field(default=8, ge=1, le=1000)
-    budget_ms: float = Field(default=30.0, ge=1, le=60_000)
+    budget_ms: float = Field(default=60.0, ge=1, le=60_000)
     rest_every: int = Field(default=8, ge=1, le=1000)
     max_codes: int = Field(default=16, ge=1, le=64)
 

@@ -21,6 +21,8 @@ from agent.vision.views import Box, Views
 
 STRAIN_SHARE: Final = 0.2
 """How much of a sighting's effort is the code's own wear, not the stage that read it."""
+TURNS: Final = 2
+"""So many of the later stages look at a frame in which something stirs, in turn."""
 WIDE_EVERY: Final = 8
 """One miss in so many is looked at whole, wherever something stirs."""
 EXTRA_AT_REST: Final = 24
@@ -116,8 +118,8 @@ class Reader:
         """Who looks at this frame, and at which part of it; the caller stops when it has what it wants.
 
         First where a code was just now. Then, if something stirs, the first stage where it stirs; the
-        others while the frame's time lasts, and those left out come first on the next frame, so
-        that a slow machine starves none. If nothing stirs, one stage in turn, now and then.
+        others in turn while the frame's time lasts, and those left out come first on the next frame,
+        so that a slow machine starves none. If nothing stirs, one stage in turn, now and then.
         """
         track = self._track
         if track is not None:
@@ -136,9 +138,9 @@ class Reader:
         nearly = self._track
         if nearly is not None and not nearly.read:
             part = views.cut(nearly.box)
-        # Something unread is there, or this may be the only picture: all look. Else one in turn.
+        # Something unread is there, or this may be the only picture: all look. Else some in turn.
         everyone = nearly is not None or scene.fresh
-        yield from ((stage, part) for stage in self._others(len(self._stages) if everyone else 1))
+        yield from ((stage, part) for stage in self._others(len(self._stages) if everyone else TURNS))
         turn, odd = divmod(self._misses + 1, self.config.extra_every)
         if self._extras and not odd and turn > 1:
             yield self._extras[turn % len(self._extras)], part

@@ -1,10 +1,12 @@
 """A resident's phone: holds a private key and shows a new code every 15 seconds.
 
-A rehearsal's part; a gate never sees a private key.
+If it was given a certificate, it shows that in turn with its codes, for a gate
+whose list does not know it yet. A rehearsal's part; a gate never sees a
+private key.
 """
 
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -15,6 +17,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from agent.core import passes
 from agent.core.keys import Alg
+
+TURN_S: Final = 0.5
+"""For so long each of certificate and code is shown."""
 
 SigningKey: TypeAlias = Ed25519PrivateKey | EllipticCurvePrivateKey
 
@@ -31,17 +36,33 @@ class Holder:
         key: Ed25519, or ECDSA on P-256.
         site: whom the code is signed for.
         clock_off_s: how far the phone's clock is ahead of the true time.
+        certificate: the text that the office gave with the pass; empty for codes alone.
     """
 
-    def __init__(self, pass_id: bytes, key: SigningKey, site: str, clock_off_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        pass_id: bytes,
+        key: SigningKey,
+        site: str,
+        clock_off_s: float = 0.0,
+        certificate: str = "",
+    ) -> None:
         self._pass_id = pass_id
         self._key = key
         self._site = site
         self._clock_off_s = clock_off_s
+        self._certificate = certificate
         self._shown: tuple[int, str] | None = None
 
     @classmethod
-    def from_file(cls, pass_id: bytes, key_file: Path, site: str, clock_off_s: float = 0.0) -> "Holder":
+    def from_file(
+        cls,
+        pass_id: bytes,
+        key_file: Path,
+        site: str,
+        clock_off_s: float = 0.0,
+        certificate: str = "",
+    ) -> "Holder":
         """Read an unencrypted PEM private key.
 
         Raises:
@@ -58,11 +79,13 @@ class Holder:
         if isinstance(key, Ed25519PrivateKey) or (
             isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)
         ):
-            return cls(pass_id, key, site, clock_off_s)
+            return cls(pass_id, key, site, clock_off_s, certificate)
         raise HolderFault(f"key file {key_file.name} holds another kind of key; wanted Ed25519 or P-256")
 
     def text_at(self, utc: float) -> str:
         """The code on the screen at a UTC second; made once a step."""
+        if self._certificate and int(utc / TURN_S) % 2 == 0:
+            return self._certificate
         step = passes.step_at(utc + self._clock_off_s)
         if self._shown is None or self._shown[0] != step:
             self._shown = step, self._signed(step)

@@ -5,6 +5,7 @@
     seconds = 3.0
     text = "M1..."                 # or, for a code that changes every 15 s:
     # pass = { id = "0123456789abcdef", key_file = "alice.pem", site = "demo" }
+    # and in it certificate = "M1..." for a holder whom the gate's list does not name yet
     medium = "phone"               # card, dark-phone
     condition = "night"
     seed = 7
@@ -68,6 +69,7 @@ class _Pass(BaseModel):
     key_file: Path
     site: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
     clock_off_s: float = Field(default=0.0, ge=-1e9, le=1e9)
+    certificate: str = Field(default="", max_length=4296)
 
 
 class _Approach(_Row):
@@ -163,7 +165,7 @@ def _approach(row: _Approach, beside: Path) -> Approach:
         words=words
         if held is None
         else Holder.from_file(
-            bytes.fromhex(held.id), beside / held.key_file, held.site, held.clock_off_s
+            bytes.fromhex(held.id), beside / held.key_file, held.site, held.clock_off_s, held.certificate
         ).text_at,
         medium=row.medium,
         condition=row.condition,

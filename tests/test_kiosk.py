@@ -7,7 +7,8 @@ import numpy as np
 from agent.core.camera_watch import CameraWatch
 from agent.core.events import Kind
 from agent.core.gatekeeper import Gatekeeper
-from agent.core.notices import Wire, WireChanged
+from agent.core.notices import Order, Wire, WireChanged
+from agent.core.rules import Vows
 from agent.core.sighting import Sighting
 from agent.frames import Frame
 from agent.kiosk import Kiosk, fingerprint
@@ -129,3 +130,33 @@ def test_noise_tells_a_living_picture_from_a_frozen_one():
     noisy = still ^ chance.integers(0, 2, still.shape, np.uint8)
     assert fingerprint(still) == fingerprint(still.copy())
     assert fingerprint(still) != fingerprint(noisy)
+
+
+def test_what_is_ordered_until_further_notice_is_kept_after_it_is_recorded():
+    kept, story = [], Story(wires=[Order(lockdown=True, by="wang")])
+    kiosk = story.kiosk()
+    kiosk.remember = lambda vows: kept.append((vows, list(story.diary)))
+    kiosk.serve()
+    ((vows, before),) = kept
+    assert (vows, [entry for entry in before if entry != "pat"]) == (Vows(lockdown=True), ["lockdown.on"])
+
+
+def test_a_card_that_does_not_keep_a_lockdown_is_told_and_the_lockdown_holds():
+    story = Story(wires=[Order(lockdown=True)], texts=[static("wang")])
+    kiosk = story.kiosk()
+
+    def full(_vows):
+        raise OSError("no space left on device")
+
+    kiosk.remember = full
+    kiosk.serve()
+    assert [entry for entry in story.diary if entry != "pat"] == [
+        "lockdown.on",
+        str(Kind.FAULT),
+        "pass.refused",
+        "refused.locked_down",
+    ]
+
+
+def test_in_a_fire_the_lock_is_held_for_the_fire():
+    assert told(Story(wires=[WireChanged(Wire.FIRE, active=True)])) == ["hold", "fire.on", "free"]

@@ -15,7 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from agent.cli.gate import rest_pins
 from agent.core.notices import RelayBack, RelayLost
 from hw.board import load_board
 from hw.pins import PinsFault
@@ -256,6 +258,36 @@ def test_it_loads_nothing_but_itself_and_the_standard_library():
         check=True,
     )
     assert asked.stdout.strip() == "['hw']"
+
+
+# --- the whole gate ------------------------------------------------------------------------
+
+
+def test_ten_rounds_of_the_doors_drill_find_no_fault():
+    """All that can happen to a gate, once each; `make drill-door` does it a thousand times, and measures."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.door_drill", "10", "7", "5000"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "faults: 0" in ran.stdout, ran.stdout + ran.stderr
+    assert ran.returncode == 0
+
+
+def test_after_a_gate_has_ended_in_whatever_way_rest_pins_rests_the_simulated_relay(tmp_path):
+    line = tmp_path / "gate" / "relay.line"
+    line.parent.mkdir()
+    left = SimulatedLine(line)
+    left.on()
+    left.close()
+    toml = tmp_path / "gate.toml"
+    (tmp_path / "root.json").write_text("{}")
+    toml.write_text(
+        f'site = "garden"\ngate = "north"\nstate = "{tmp_path}"\n[board]\nname = "simulator"\npins = "mock"\n'
+    )
+    assert CliRunner().invoke(rest_pins, ["--config", str(toml)]).exit_code == 0
+    assert not look(line).active
 
 
 # --- the simulated line ------------------------------------------------------------------

@@ -17,6 +17,8 @@ MODULES: Final = {
     "revoke": "passes",
     "code": "passes",
     "passes": "passes",
+    "schedule": "rules",
+    "passback": "rules",
     "history": "passes",
     "publish": "lists",
     "sign": "lists",

@@ -43,6 +43,12 @@ bench-decode: setup-dev  ## the reader against its peers, over a folder of photo
 bench-approaches: setup-dev  ## the same while people walk up to a gate, rendered (SEEDS=20)
 	@$(PY) -m benchmarks.approaches
 
+bench-trust: setup-dev  ## lists of a million passes: bytes, seconds, lookups, memory; minutes (PASSES=1000000)
+	@$(PY) -m benchmarks.trust
+
+drill-list: setup-dev  ## sync killed 500 times while it switches lists (KILLS=500)
+	@$(PY) -m tests.list_drill $(or $(KILLS),500)
+
 bench-passes: setup-dev  ## checking one pass beside the bare signature check
 	@$(PY) -m benchmarks.verify
 

@@ -92,8 +92,10 @@ def test_the_gate_has_no_network():
     assert gate["IPAddressDeny"] == ["any"]
 
 
-def test_a_stop_asks_the_gate_and_not_the_process_that_holds_the_relay():
-    assert unit("menshen-gate")["KillMode"] == ["mixed"]
+def test_the_process_that_holds_the_relay_may_rest_it_when_the_gate_has_gone():
+    """It heeds no SIGTERM, see tests/test_supervisor.py; any other KillMode= sends SIGKILL at once, or nothing."""
+    assert not unit("menshen-gate")["KillMode"]
+    assert int(unit("menshen-gate")["TimeoutStopSec"][0]) > 1
 
 
 def test_the_gate_has_pins_cameras_and_a_loudspeaker_and_no_other_device():

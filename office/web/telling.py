@@ -47,6 +47,7 @@ def publish(by: str) -> publishing.Published:
             {keyring.issuer.key_id: keyring.issuer.public},
             (keyring.ack.public,),
             deliver,
+            (keyring.order.public,),
         )
     registry.note(by, "publish", f"list {published.number}", "")
     return published

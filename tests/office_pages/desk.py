@@ -1,0 +1,110 @@
+"""The desk: one small office on disk, and browsers signed in to it."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from django.utils import timezone
+
+from office.home import prepare, use
+
+prepare()
+
+from django.test import Client  # noqa: E402
+
+from agent.core.allowlist import PassKind  # noqa: E402
+from office import issuing, registry  # noqa: E402
+from office.keyring import Keyring  # noqa: E402
+from office.models import Alert, Event, Gate, Pass, Person  # noqa: E402
+from office.web import accounts, server  # noqa: E402
+from office.web.models import Account, GateNow, HourCount, Inside, Progress  # noqa: E402
+from office.web.roles import Role  # noqa: E402
+
+PASSWORD = "Correct-Horse-9-Staple"
+STAFF = {
+    "chen": Role.CLERK,
+    "wang": Role.APPROVER,
+    "liu": Role.AUDITOR,
+    "zhao": Role.TECHNICIAN,
+    "admin": Role.ADMINISTRATOR,
+}
+SITE = "willow-court"
+GATE_KEY = "ed25519:" + "ab" * 32
+
+
+@dataclass(slots=True)
+class Desk:
+    """One office; the home of the database that is in use."""
+
+    home: Path
+    seq: int = 0
+    clients: dict[str, Client] = field(default_factory=dict)
+
+    def found(self) -> None:
+        place = use(self.home, create=True)
+        Keyring.make(place.keys)
+        registry.make_site(SITE, ["main", "garage"], 480)
+        server.configure(place, server.Address("127.0.0.1", 0, ("testserver",)))
+        for name, role in STAFF.items():
+            accounts.add(name, role, PASSWORD, by="tests")
+
+    def clear(self) -> None:
+        use(self.home)
+        for model in (Event, Alert, Inside, GateNow, HourCount, Progress, Gate, Pass, Person):
+            model._default_manager.all().delete()
+
+    def browser(self, name: str = "") -> Client:
+        """A browser, signed in as somebody of the staff."""
+        client = Client(enforce_csrf_checks=False)
+        if name:
+            client.force_login(
+                Account.objects.get(username=name), backend="django.contrib.auth.backends.ModelBackend"
+            )
+        return client
+
+    def gate(self, name: str = "north", direction: str = "in") -> Gate:
+        return Gate.objects.create(
+            site=registry.the_site(),
+            name=name,
+            device_id=f"rpi-{name}",
+            journal_key=GATE_KEY,
+            direction=direction,
+            zone="main",
+            record={},
+        )
+
+    def holder(
+        self, name: str = "Li Wei", kind: str = "resident", *, live: bool = True, days: int = 200
+    ) -> Pass:
+        now = timezone.now()
+        application = registry.Application(
+            PassKind(kind), name, ("main",), now - timedelta(days=1), now + timedelta(days=days)
+        )
+        made = registry.draft(application, by="chen")
+        if live:
+            issuer = Keyring.load(self.home / "keys").issuer
+            made = registry.approve(
+                made.pass_id, by="wang", sign=lambda one, site: issuing.code_text(one, site, issuer)
+            )
+        return made
+
+    def event(
+        self, gate: Gate, kind: str = "pass.admitted", pass_id: str = "", reason: str = "", **data
+    ) -> Event:
+        """What an ingester would store; at this moment by the gate's clock."""
+        self.seq += 1
+        facts = {"pass": pass_id, "direction": gate.direction, **data}
+        return Event.objects.create(
+            gate=gate,
+            epoch="00000000000000a1",
+            seq=self.seq,
+            at_utc=time.time(),
+            kind=kind,
+            reason=reason,
+            pass_id=pass_id,
+            body=json.dumps(
+                {"type": f"menshen.{kind}", "time": "2026-03-01T00:00:00Z", "data": facts}
+            ).encode(),
+        )

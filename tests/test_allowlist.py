@@ -20,14 +20,15 @@ from agent.core.allowlist import (
     ListFault,
     PassKind,
     Status,
-    Window,
     find_record,
     pack,
     parts_of,
     shard_number,
 )
 from agent.core.keys import Alg, PublicKey
+from agent.core.passback import Mode, Passback
 from agent.core.passes import EPOCH_2025
+from agent.core.schedule import Window, day_number
 
 ids = st.binary(min_size=8, max_size=8)
 holders = st.none() | st.builds(
@@ -72,6 +73,10 @@ HEAD = Head(
     admit_when_dead=frozenset({PassKind.RESIDENT}),
     admit_when_clock_unknown=frozenset({PassKind.RESIDENT, PassKind.STAFF}),
     unlisted_static=True,
+    kind_schedules={PassKind.STAFF: 1, PassKind.COURIER: 255},
+    holidays=frozenset({day_number("2026-10-01"), day_number("1969-12-31")}),
+    passback={PassKind.RESIDENT: Passback(Mode.TIMED, 5), PassKind.STAFF: Passback(Mode.SOFT)},
+    unlisted_holders=False,
 )
 
 
@@ -235,6 +240,21 @@ json_values = st.recursive(
 @example("indexes", ["00"])
 @example("site", "../harbour")
 @example("zones", ["zone"] * 9)
+@example("schedules", {"0": []})
+@example("schedules", {"255": []})
+@example("schedules", {"1": [[[9], 0, 10]]})
+@example("schedules", {"1": [[[1], 1320, 360]]})
+@example("schedules", {"1": [[[1], 1440, 360]]})
+@example("schedules", {"1": [[[1], 0, 10]] * 65})
+@example("kind_schedules", ["staff"])
+@example("kind_schedules", {"staff": 256})
+@example("kind_schedules", {"guest": 1})
+@example("holidays", ["1 October"])
+@example("holidays", [f"2026-{n // 28 + 1:02}-{n % 28 + 1:02}" for n in range(336)] * 2)
+@example("passback", {"staff": []})
+@example("passback", {"staff": ["timed", 0]})
+@example("passback", {"staff": ["timed", True]})
+@example("passback", {"staff": ["gone", 0]})
 def test_any_field_of_a_head_may_be_nonsense_without_harm(field, value):
     fields = json.loads(HEAD.to_bytes()) | {field: value}
     with contextlib.suppress(ListFault):
@@ -256,3 +276,40 @@ def test_a_head_of_a_later_format_is_refused():
     later = HEAD.to_bytes().replace(b'"format":1', b'"format":2')
     with pytest.raises(ListFault, match="found format 2"):
         Head.from_bytes(later)
+
+
+def test_a_head_from_before_these_rules_has_none_of_them():
+    fields = json.loads(HEAD.to_bytes())
+    for name in ("kind_schedules", "holidays", "passback", "unlisted_holders"):
+        del fields[name]
+    head = Head.from_bytes(json.dumps(fields).encode())
+    assert (head.kind_schedules, head.holidays, head.passback) == ({}, frozenset(), {})
+    assert head.unlisted_holders
+    assert head.passback_of(PassKind.STAFF) == Passback(Mode.OFF)
+
+
+def test_a_night_may_go_across_midnight():
+    fields = json.loads(HEAD.to_bytes()) | {"schedules": {"254": [[[5, 8], 1320, 360]]}}
+    head = Head.from_bytes(json.dumps(fields).encode())
+    assert head.schedules == {254: (Window(frozenset({5, 8}), 1320, 360),)}
+
+
+def many_days(count: int) -> list[str]:
+    return [f"20{26 + n // 336}-{n % 336 // 28 + 1:02}-{n % 28 + 1:02}" for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("neighbours", {f"site-{n}": [f"ed25519:{n:064x}"] for n in range(17)}, "found 17 neighbours' keys"),
+        ("neighbours", {"quarry": [f"ed25519:{n:064x}" for n in range(17)]}, "found 17 neighbours' keys"),
+        ("holidays", many_days(401), "and 401 holidays"),
+        ("schedules", {"1": [[[1], 0, 10]] * 65}, "more than 64 windows"),
+        ("schedules", {"255": []}, "wanted numbers from 1 to 254"),
+        ("passback", {"staff": ["timed", 0]}, "0 minutes for passback timed"),
+    ],
+)
+def test_what_costs_a_gate_time_is_bounded_in_the_head(field, value, said):
+    fields = json.loads(HEAD.to_bytes()) | {field: value}
+    with pytest.raises(ListFault, match=said):
+        Head.from_bytes(json.dumps(fields).encode())

@@ -245,7 +245,7 @@ class Head:
         """
         try:
             return _read_head(json.loads(data))
-        except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as fault:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as fault:
             raise ListFault(
                 f"the signed al/head is not a list head of format {HEAD_FORMAT}: "
                 f"{type(fault).__name__} {fault}; ask the office to publish again"
@@ -272,16 +272,9 @@ def _read_head(fields: dict[str, Any]) -> Head:
         admit_when_dead=frozenset(map(PassKind, fields["admit_when_dead"])),
         admit_when_clock_unknown=frozenset(map(PassKind, fields["admit_when_clock_unknown"])),
         unlisted_static=fields["unlisted_static"] is True,
-        kind_schedules={
-            PassKind(kind): _whole(some, kind, 1, ALWAYS)
-            for some in (fields.get("kind_schedules", {}),)
-            for kind in some
-        },
+        kind_schedules=_kind_schedules(fields.get("kind_schedules", {})),
         holidays=frozenset(map(day_number, fields.get("holidays", ()))),
-        passback={
-            PassKind(kind): Passback(Mode(rule[0]), _whole({kind: rule[1]}, kind, 0, _FARTHEST))
-            for kind, rule in fields.get("passback", {}).items()
-        },
+        passback={PassKind(kind): _passback(*rule) for kind, rule in fields.get("passback", {}).items()},
         unlisted_holders=fields.get("unlisted_holders", True) is True,
         shard_bits=_whole(fields, "shard_bits", 0, MAX_SHARD_BITS),
         indexes=tuple(map(bytes.fromhex, fields["indexes"])),
@@ -318,6 +311,14 @@ def _schedules(fields: Mapping[str, Any]) -> dict[int, tuple[Window, ...]]:
     if any(len(windows) > MAX_WINDOWS for windows in schedules.values()):
         raise ValueError(f"found a schedule of more than {MAX_WINDOWS} windows")
     return schedules
+
+
+def _kind_schedules(fields: Mapping[str, Any]) -> dict[PassKind, int]:
+    return {PassKind(kind): _whole(fields, kind, 1, ALWAYS) for kind in fields}
+
+
+def _passback(mode: str, minutes: Any) -> Passback:
+    return Passback(Mode(mode), _whole({"minutes": minutes}, "minutes", 0, _FARTHEST))
 
 
 def _window(fields: tuple[list[int], int, int]) -> Window:

@@ -28,7 +28,7 @@ TUF_ROLES: Final = ("allowlist", "revoke", "snapshot", "timestamp")
 OFFICE_PUBLIC_FORMAT: Final = 1
 FIRST_KEY_ID: Final = 1
 """Until keys rotate."""
-_OTHER: Final = ("issuer", "ack")
+_OTHER: Final = ("issuer", "ack", "order")
 _MAX_PEM_BYTES: Final = 4096
 
 
@@ -60,11 +60,13 @@ class Keyring:
         signers: TUF role to the key that signs it.
         issuer: signs static passes.
         ack: signs acknowledgements of events.
+        order: signs orders to gates.
     """
 
     signers: Mapping[str, CryptoSigner] = field(repr=False)
     issuer: OnlineKey
     ack: OnlineKey
+    order: OnlineKey
 
     @classmethod
     def make(cls, directory: Path) -> Self:
@@ -101,6 +103,7 @@ class Keyring:
             {role: CryptoSigner(keys[role]) for role in TUF_ROLES},
             OnlineKey(FIRST_KEY_ID, keys["issuer"]),
             OnlineKey(FIRST_KEY_ID, keys["ack"]),
+            OnlineKey(FIRST_KEY_ID, keys["order"]),
         )
 
     def office_public(self, site: str, allowlist_threshold: int = 1) -> dict[str, Any]:

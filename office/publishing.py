@@ -49,12 +49,13 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
     issuers: Mapping[int, PublicKey],
     ack_keys: tuple[PublicKey, ...],
     deliver: Deliver,
+    order_keys: tuple[PublicKey, ...] = (),
 ) -> Published:
     """Publish what the registry says at this moment, all of it or nothing.
 
     Args:
         after: the repository's newest number; it may be ahead of a restored database.
-        issuers, ack_keys: the office's public keys, for the head.
+        issuers, ack_keys, order_keys: the office's public keys, for the head.
     Raises:
         OfficeFault: from deliver; nothing has changed here.
     """
@@ -80,6 +81,7 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
             utc_offset_min=site.utc_offset_min,
             issuers=issuers,
             ack_keys=ack_keys,
+            order_keys=order_keys,
             admit_when_dead=frozenset(map(PassKind, site.admit_when_dead)),
             admit_when_clock_unknown=frozenset(map(PassKind, site.admit_when_clock_unknown)),
             unlisted_static=site.unlisted_static,

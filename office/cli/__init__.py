@@ -24,6 +24,7 @@ MODULES: Final = {
     "sign": "lists",
     "renew": "lists",
     "mirror": "lists",
+    "order": "orders",
     "ingest": "feeds",
     "feed": "feeds",
     "alerts": "feeds",

@@ -97,6 +97,7 @@ def _publish_list(place: Place, keyring: Keyring, now: datetime, draft: Path | N
         {keyring.issuer.key_id: keyring.issuer.public},
         (keyring.ack.public,),
         deliver,
+        (keyring.order.public,),
     )
     for sign, pass_ids in (("+", published.added), ("~", published.changed), ("-", published.dropped)):
         for pass_id in pass_ids:

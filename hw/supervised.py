@@ -52,6 +52,7 @@ class SupervisedRelay:
         self._changed = threading.Condition()
         self._released = False
         self._hold = ""  # "hold", "fire" or nothing
+        self._asking = threading.Lock()  # so that no hold is said again after its end
         self._serving = False
         self._fault = ""  # what was last wrong with it; nothing while it serves
         self._news: collections.deque[RelayLost | RelayBack] = collections.deque(maxlen=16)
@@ -104,15 +105,17 @@ class SupervisedRelay:
         Raises:
             PinsFault: nobody is there to be asked; it is asked as soon as it is.
         """
-        self._hold = "fire" if fire else "hold"
-        self._ask(self._hold)
+        with self._asking:
+            self._hold = "fire" if fire else "hold"
+            self._ask(self._hold)
         self._wait_until(released=True)
 
     def rest(self) -> None:
         """Let the lock fall shut, now. A supervisor that is away leaves it at rest when it comes."""
-        self._hold = ""
         with contextlib.suppress(PinsFault):
-            self._ask("rest")
+            with self._asking:
+                self._hold = ""
+                self._ask("rest")
             self._wait_until(released=False)
 
     def close(self) -> None:
@@ -172,8 +175,8 @@ class SupervisedRelay:
         """Say that this process lives; returns what is wrong, if anything is."""
         if self._serving:
             try:
-                for word in (self._hold, "pat"):
-                    if word:
+                with self._asking:
+                    for word in filter(None, (self._hold, "pat")):
                         self._socket.send(word.encode(), socket.MSG_DONTWAIT)
             except (BlockingIOError, TimeoutError):
                 return ""  # it has not read for a while; _listen judges that

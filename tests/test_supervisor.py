@@ -22,7 +22,7 @@ from agent.core.notices import RelayBack, RelayLost
 from hw.board import load_board
 from hw.pins import PinsFault
 from hw.sim.line import SimulatedLine, Trace, look
-from hw.supervised import SupervisedRelay
+from hw.supervised import PAT_S, SupervisedRelay
 from hw.supervisor import SILENCE_S
 from hw.telling import Teller
 
@@ -156,6 +156,14 @@ def test_locking_cuts_a_pulse_short_and_a_hold_outlasts_silence_of_the_main_loop
     time.sleep(3 * SILENCE_S)
     assert look(line).active
     relay.rest()
+    assert not look(line).active
+
+
+def test_the_end_of_a_hold_is_its_end_however_often_it_was_said(relay, line):
+    for _ in range(200):
+        relay.hold()
+        relay.rest()
+    time.sleep(2 * PAT_S)
     assert not look(line).active
 
 

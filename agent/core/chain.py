@@ -24,8 +24,9 @@ def extend(head: bytes, body: bytes) -> bytes:
 
 def extend_all(head: bytes, bodies: Iterable[bytes]) -> bytes:
     """The head after some more events."""
+    sha256 = hashlib.sha256  # this loop is the busiest of an office that takes a backlog in
     for body in bodies:
-        head = extend(head, body)
+        head = sha256(head + body).digest()
     return head
 
 

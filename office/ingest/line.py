@@ -13,8 +13,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
@@ -67,14 +68,14 @@ def read(body: bytes) -> Line:
     )
 
 
-class _Data(msgspec.Struct):
+class _Data(msgspec.Struct, gc=False):
     reason: str = ""
     pass_id: str = msgspec.field(default="", name="pass")
 
 
-class _Fields(msgspec.Struct):
+class _Fields(msgspec.Struct, gc=False):
     type: str
-    time: str
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
     data: _Data
 
 
@@ -85,7 +86,7 @@ def columns(body: bytes) -> Columns:
     """The columns of a line, as read() finds them, for those who read many."""
     try:
         fields = _decode(body)
-        at_utc = from_iso(fields.time)
+        at_utc = fields.time.timestamp()
         data = fields.data
     except (ValueError, OverflowError, RecursionError):  # msgspec's faults are ValueErrors
         line = read(body)
@@ -95,7 +96,7 @@ def columns(body: bytes) -> Columns:
     pass_id = data.pass_id
     if pass_id and not _PASS_ID.fullmatch(pass_id):
         pass_id = ""
-    return at_utc, _kind(fields.type), _word(data.reason), pass_id
+    return at_utc, _kind(fields.type), data.reason and _word(data.reason), pass_id
 
 
 # Few kinds and reasons, many lines. A stranger's words are bounded by the cache's size.

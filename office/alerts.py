@@ -18,6 +18,7 @@ class Matter(StrEnum):
     FORK = "fork"  # two histories for one place: a restored or cloned card
     ROLLED_BACK = "rolled_back"  # a journal that has forgotten events the office holds
     JOURNAL_LOST = "journal_lost"  # a gate that had a journal began a first one again
+    OVERSTAY = "overstay"  # a visitor is inside after the pass has ended
     GAP = "gap"  # events are missing, and they do not come
     NOT_TAKEN = "not_taken"  # a message that made the ingester itself fail; the gate keeps its events
 

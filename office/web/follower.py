@@ -17,6 +17,7 @@ from django.utils import timezone
 from agent.core.events import Kind
 from office.ingest.line import read
 from office.models import Event, Gate, Site
+from office.web import visits
 from office.web.models import GateNow, HourCount, Inside, Progress
 
 _CHUNK: Final = 2000
@@ -99,13 +100,17 @@ def _count(chunk: Iterable[Event], offset_min: int) -> None:
 
 
 def _tell_inside(chunk: Iterable[Event]) -> None:
-    last: dict[str, Event] = {}
+    last: dict[str, tuple[Event, bool]] = {}
+    passages = []
     for event in chunk:
         if event.kind == Kind.ADMITTED and event.pass_id:
-            last[event.pass_id] = event
+            inwards = _went_in(read(bytes(event.body)).data)
+            last[event.pass_id] = event, inwards
+            passages.append((event.pass_id, event.at_utc, inwards))
+    visits.saw(passages)
     inside = {one.pass_id: one for one in Inside.objects.filter(pass_id__in=last)}
-    for pass_id, event in last.items():
-        if _went_in(read(bytes(event.body)).data):
+    for pass_id, (event, inwards) in last.items():
+        if inwards:
             Inside.objects.update_or_create(
                 pass_id=pass_id, defaults={"gate": event.gate, "since_utc": event.at_utc}
             )

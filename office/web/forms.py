@@ -129,3 +129,62 @@ class CodeForm(forms.Form):
         label=_("Code of six digits"),
         widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "one-time-code"}),
     )
+
+
+class VisitForm(forms.Form):
+    """What a visitor is asked: what the site configured, and no more (C33)."""
+
+    name = forms.CharField(
+        label=_("Your name"), max_length=100, widget=forms.TextInput({"autocomplete": "name"})
+    )
+    purpose = forms.ChoiceField(label=_("What you come for"))
+    host = forms.CharField(label=_("Whom you visit (name or flat)"), max_length=100)
+    phone = forms.CharField(
+        label=_("Your telephone"),
+        max_length=32,
+        widget=forms.TextInput({"inputmode": "tel", "autocomplete": "tel"}),
+    )
+    company = forms.CharField(label=_("Your company"), max_length=100)
+    plate = forms.CharField(label=_("Number plate"), max_length=16, required=False)
+    consent = forms.BooleanField(label=_("I agree that this is kept for the visit."))
+
+    def __init__(self, *args: Any, asks: Iterable[str], purposes: Iterable[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in {"host", "phone", "company", "plate"} - set(asks):
+            del self.fields[name]
+        self.fields["purpose"].choices = [(word, word) for word in purposes]  # type: ignore[attr-defined]
+
+    def clean_name(self) -> str:
+        """A name is printable."""
+        name = " ".join(str(self.cleaned_data["name"]).split())
+        if not name.isprintable():
+            raise forms.ValidationError(_("Write your name in letters."))
+        return name
+
+
+class RulesForm(forms.Form):
+    """What visitors are asked."""
+
+    asks = forms.MultipleChoiceField(
+        label=_("Ask for"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple(),
+        choices=[
+            ("host", _("host")),
+            ("phone", _("telephone")),
+            ("company", _("company")),
+            ("plate", _("number plate")),
+        ],
+    )
+    purposes = forms.CharField(label=_("Purposes, with commas"), max_length=300)
+    notice = forms.CharField(
+        label=_("What for, and how long it is kept"), max_length=1000, widget=forms.Textarea({"rows": 3})
+    )
+    hours = forms.IntegerField(label=_("Hours a pass is valid"), min_value=1, max_value=72)
+
+    def clean_purposes(self) -> list[str]:
+        """The single ones."""
+        words = [
+            one.strip()[:100] for one in str(self.cleaned_data["purposes"]).replace("，", ",").split(",")
+        ]
+        return [one for one in words if one]

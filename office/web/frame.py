@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from office.models import Pass, PassState, Site
 from office.web import alerting
+from office.web.models import Visit, VisitState
 from office.web.rights import sees_names
 
 
@@ -16,6 +17,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     if getattr(request, "user", None) is not None and request.user.is_authenticated:
         shown |= {
             "drafts_waiting": Pass.objects.filter(state=PassState.DRAFT).count(),
+            "visits_waiting": Visit.objects.filter(state=VisitState.WAITING).count(),
             "alerts_open": alerting.open_alerts().count(),
             "sees_names": sees_names(request),
         }

@@ -22,7 +22,7 @@ from django.utils import translation
 from office.feed import Wish
 from office.logs import log
 from office.models import Event
-from office.web import follower, lookup, scene
+from office.web import follower, lookup, scene, visits
 
 LOOK_S: Final = 0.4
 _REDRAW_IDLE: Final = 12
@@ -121,6 +121,7 @@ class Hub:
         self._idle = 0 if newest != seen else self._idle + 1
         if self._idle % _REDRAW_IDLE:
             return
+        visits.look_after()
         with self._lock:
             listeners = tuple(self._listeners)
         news = {reader: self._news(reader, seen, newest) for reader in {one.reader for one in listeners}}

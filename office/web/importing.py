@@ -17,7 +17,7 @@ from django.db import transaction
 
 from agent.core.allowlist import PassKind
 from office import registry, times
-from office.faults import OfficeFault
+from office.faults import FieldFault, OfficeFault
 from office.models import Person, Site
 from office.registry import Application
 from office.web import files
@@ -38,6 +38,8 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "unit": ("unit", "flat", "company", "房号", "单位"),
     "phone": ("phone", "telephone", "电话", "手机"),
     "note": ("note", "备注"),
+    "holder_key": ("holder_key", "holder key", "公钥"),
+    "pass_id": ("pass_id", "pass id", "编号"),
 }
 """Headings by which a column is known; the first five must be there."""
 REQUIRED: Final = tuple(COLUMNS)[:5]
@@ -91,23 +93,32 @@ def _draft(row: Mapping[str, str], site: Site, by: str, why: str) -> str:
         raise OfficeFault(f"found nothing under {', '.join(missing)}")
     kind = _KINDS.get(row["kind"], row["kind"].lower())
     if kind not in [str(one) for one in PassKind]:
-        raise OfficeFault(f"found kind {row['kind']!r}, wanted one of {', '.join(map(str, PassKind))}")
+        raise FieldFault("kind", f"found {row['kind']!r}, wanted one of {', '.join(map(str, PassKind))}")
     uses = row.get("uses") or "0"
     if not (uses.isascii() and uses.isdigit() and len(uses) < 4):
-        raise OfficeFault(f"found {uses!r} uses, wanted a number; 0 is without limit")
+        raise FieldFault("uses", f"found {uses!r}, wanted a number; 0 is without limit")
     application = Application(
         kind=PassKind(kind),
         person=row["name"],
         zones=tuple(zone.strip() for zone in row["zones"].replace("，", ",").replace(";", ",").split(",")),
-        not_before=times.parse(row["from"], site.utc_offset_min),
-        not_after=times.parse(row["until"], site.utc_offset_min, end=True),
+        not_before=_time(row, "from", site),
+        not_after=_time(row, "until", site),
         uses=int(uses),
+        holder_key=row.get("holder_key", "").lower(),
+        pass_id=row.get("pass_id", "").lower(),
     )
     made = registry.draft(application, by=by, why=why)
     files.change(
         Person.objects.get(pk=made.person_id), {name: row[name] for name in files.FIELDS if name in row}, by
     )
     return made.pass_id
+
+
+def _time(row: Mapping[str, str], field: str, site: Site) -> datetime:
+    try:
+        return times.parse(row[field], site.utc_offset_min, end=field == "until")
+    except OfficeFault as fault:
+        raise FieldFault(field, str(fault)) from fault
 
 
 def _rows(upload: BinaryIO, file_name: str) -> Iterator[tuple[int, dict[str, str]]]:

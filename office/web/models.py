@@ -10,7 +10,7 @@ from typing import ClassVar
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
-from office.models import Alert, Gate, Person
+from office.models import Alert, Gate, Pass, Person
 from office.web.roles import MEANINGS
 
 
@@ -119,3 +119,60 @@ class Handling(models.Model):
 
     def __str__(self) -> str:
         return f"{self.owner}: {self.outcome or 'open'}"
+
+
+class VisitRules(models.Model):
+    """What the visitors' form asks, and what a visitor's pass is; as the site wants it (C33)."""
+
+    asks = models.JSONField(default=list, help_text="of phone, host, company, plate")
+    purposes = models.JSONField(default=list)
+    notice = models.CharField(
+        max_length=1000, help_text="what for, how long it is kept; shown above the form"
+    )
+    hours = models.PositiveSmallIntegerField(default=4)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"asks {', '.join(self.asks)}"
+
+
+class VisitState(models.TextChoices):
+    """A visit's way."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    ENTERED = "entered"
+    LEFT = "left"
+    ENDED = "ended"
+
+
+class Visit(models.Model):
+    """One visit, from the form at the gate to the way out (C07)."""
+
+    token = models.CharField(max_length=43, unique=True, help_text="whoever has it sees the pass")
+    gate = models.ForeignKey(Gate, models.CASCADE)
+    at = models.DateTimeField()
+    consent_at = models.DateTimeField()
+    name = models.CharField(max_length=100)
+    purpose = models.CharField(max_length=100)
+    phone = models.CharField(max_length=32, blank=True)
+    host = models.CharField(max_length=100, blank=True)
+    company = models.CharField(max_length=100, blank=True)
+    plate = models.CharField(max_length=16, blank=True)
+    state = models.CharField(max_length=16, choices=VisitState.choices, default=VisitState.WAITING)
+    held = models.ForeignKey(Pass, models.PROTECT, null=True)
+    decided_by = models.CharField(max_length=150, blank=True)
+    why = models.CharField(max_length=200, blank=True)
+    entered_utc = models.FloatField(null=True)
+    left_utc = models.FloatField(null=True)
+    overstay = models.BooleanField(default=False, help_text="the alert was raised")
+
+    class Meta:
+        default_permissions = ()
+        indexes: ClassVar = [models.Index(fields=["state"], name="visits_by_state")]
+
+    def __str__(self) -> str:
+        return f"visit {self.pk} ({self.state})"

@@ -6,7 +6,7 @@ from django.views.i18n import set_language
 
 from office.web import assets
 from office.web.rights import for_anybody
-from office.web.views import accounts, alerts, imports, live, passes, people
+from office.web.views import accounts, alerts, imports, live, passes, people, visits
 
 handler403 = "office.web.views.errors.not_allowed"
 
@@ -32,6 +32,12 @@ urlpatterns = [
     path("passes/<str:pass_id>/move", passes.move, name="pass-move"),
     path("passes/<str:pass_id>/replace", passes.replace, name="pass-replace"),
     path("passes/<str:pass_id>/code.<str:kind>", passes.code, name="pass-code"),
+    path("visits", visits.queue, name="visits"),
+    path("visits/rules", visits.rules, name="visit-rules"),
+    path("visits/<int:pk>/decide", visits.decide, name="visit-decide"),
+    path("gates/<str:gate>/poster", visits.poster, name="poster"),
+    path("visit/<str:gate>", visits.form, name="visit"),
+    path("visit/pass/<str:token>", visits.mine, name="my-visit"),
     path("history", accounts.history, name="history"),
     path("accounts", accounts.index, name="accounts"),
     path("sign-in", accounts.sign_in, name="sign-in"),

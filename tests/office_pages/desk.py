@@ -19,7 +19,7 @@ from office import issuing, registry  # noqa: E402
 from office.keyring import Keyring  # noqa: E402
 from office.models import Alert, Event, Gate, Pass, Person  # noqa: E402
 from office.web import accounts, server  # noqa: E402
-from office.web.models import Account, GateNow, HourCount, Inside, Progress  # noqa: E402
+from office.web.models import Account, GateNow, HourCount, Inside, Progress, Visit, VisitRules  # noqa: E402
 from office.web.roles import Role  # noqa: E402
 
 PASSWORD = "Correct-Horse-9-Staple"
@@ -52,7 +52,19 @@ class Desk:
 
     def clear(self) -> None:
         use(self.home)
-        for model in (Event, Alert, Inside, GateNow, HourCount, Progress, Gate, Pass, Person):
+        for model in (
+            Visit,
+            VisitRules,
+            Event,
+            Alert,
+            Inside,
+            GateNow,
+            HourCount,
+            Progress,
+            Gate,
+            Pass,
+            Person,
+        ):
             model._default_manager.all().delete()
 
     def browser(self, name: str = "") -> Client:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from office.alerts import Matter, raise_alert
 from office.models import Act, Alert, Pass, Person
 from office.web import follower, importing
+from office.web.hub import HUB, Reader
 from office.web.models import HourCount, Inside, PersonFile
 from tests.office_pages.desk import Desk
 
@@ -315,8 +316,6 @@ def test_a_hostile_name_is_only_a_name(desk: Desk, name: str) -> None:
 
 
 def test_a_message_to_the_live_pages_is_one_line(desk: Desk) -> None:
-    from office.web.hub import HUB, Reader
-
     one = desk.holder("Li Wei")
     desk.event(desk.gate(), pass_id=one.pass_id)
     head, data, *rest = HUB.since(Reader("zh-hans", names=True), 0).decode().split("\n")

@@ -1,0 +1,127 @@
+"""Visitors' own two pages, and the desk's queue."""
+
+import segno
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from office import issuing
+from office.faults import OfficeFault
+from office.keyring import Keyring
+from office.logs import log
+from office.models import Gate, Pass, Site
+from office.places import Place
+from office.web import telling as gates
+from office.web import visits
+from office.web.forms import RulesForm, VisitForm
+from office.web.models import Visit, VisitRules, VisitState
+from office.web.rights import for_anybody, name_of, needs
+from office.web.roles import Right
+
+
+@for_anybody
+def form(request: HttpRequest, gate: str) -> HttpResponse:
+    """What the gate's printed code opens."""
+    where = get_object_or_404(Gate, name=gate)
+    wanted = visits.rules()
+    asked = VisitForm(request.POST or None, asks=wanted.asks, purposes=wanted.purposes)
+    if request.method == "POST" and asked.is_valid():
+        try:
+            visit = visits.ask(where, asked.cleaned_data)
+        except OfficeFault as fault:
+            asked.add_error(None, str(fault))
+        else:
+            return redirect("my-visit", visit.token)
+    return render(request, "web/visits/form.html", {"form": asked, "gate": where, "rules": wanted})
+
+
+@for_anybody
+@require_safe
+def mine(request: HttpRequest, token: str) -> HttpResponse:
+    """The visitor's page: waiting, then the pass; it loads itself again until it is decided."""
+    visit = get_object_or_404(Visit.objects.select_related("held", "gate"), token=token)
+    answer = render(request, "web/visits/mine.html", {"visit": visit})
+    if visit.state in (VisitState.WAITING, VisitState.APPROVED, VisitState.ENTERED):
+        answer["Refresh"] = "4" if visit.state == VisitState.WAITING else "30"
+    return answer
+
+
+@needs(Right.DECIDE_VISITS)
+@require_safe
+def queue(request: HttpRequest) -> HttpResponse:
+    """Who waits, who is here, and the last ones (C09)."""
+    found = Visit.objects.select_related("gate", "held")
+    shown = {
+        "waiting": found.filter(state=VisitState.WAITING).order_by("pk"),
+        "others": found.exclude(state=VisitState.WAITING).order_by("-pk")[:100],
+        "gates": Gate.objects.order_by("name"),
+    }
+    answer = render(request, "web/visits/queue.html", shown)
+    if not shown["waiting"]:  # nobody is typing a reason, then
+        answer["Refresh"] = "10"
+    return answer
+
+
+@needs(Right.DECIDE_VISITS)
+@require_POST
+def decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """Approve or refuse one visitor; the gates are told with the next list."""
+    by = name_of(request)
+    issuer = Keyring.load(gates.home().keys).issuer
+
+    def sign(one: Pass, site: Site) -> str:
+        return issuing.code_text(one, site, issuer)
+
+    try:
+        if request.POST.get("decision") == "refuse":
+            visits.refuse(pk, by=by, why=request.POST.get("why", ""))
+        else:
+            visits.approve(pk, by=by, sign=sign)
+            _tell_gates(request, by)
+    except OfficeFault as fault:
+        messages.error(request, str(fault))
+    return redirect("visits")
+
+
+def _tell_gates(request: HttpRequest, by: str) -> None:
+    """A visitor does not wait for the next list; where none was published yet, gates may know signed passes alone."""
+    if Place.last(gates.home()) is None:
+        return
+    try:
+        gates.publish(by)
+    except OfficeFault as fault:
+        log.error("visits.unpublished", found=str(fault))
+        messages.error(request, _("The pass is approved, but the gates could not be told: %s") % fault)
+
+
+@needs(Right.MANAGE_ACCOUNTS)
+def rules(request: HttpRequest) -> HttpResponse:
+    """What visitors are asked (C33)."""
+    now = visits.rules()
+    initial = {
+        "asks": now.asks,
+        "purposes": ", ".join(now.purposes),
+        "notice": now.notice,
+        "hours": now.hours,
+    }
+    asked = RulesForm(request.POST or None, initial=initial)
+    if request.method == "POST" and asked.is_valid():
+        VisitRules.objects.update_or_create(pk=1, defaults=asked.cleaned_data)
+        messages.success(request, _("Visitors are asked this from now on."))
+        return redirect("visit-rules")
+    return render(request, "web/visits/rules.html", {"form": asked})
+
+
+@needs(Right.SEE_LIVE)
+@require_safe
+def poster(request: HttpRequest, gate: str) -> HttpResponse:
+    """The code to print and fix beside a gate."""
+    where = get_object_or_404(Gate, name=gate)
+    address = request.build_absolute_uri(reverse("visit", args=[where.name]))
+    drawn = segno.make_qr(address, error="q").svg_inline(border=4, light="white", omitsize=True)
+    shown = {"gate": where, "address": address, "drawn": mark_safe(drawn)}  # noqa: S308  our own drawing
+    return render(request, "web/visits/poster.html", shown)

@@ -6,7 +6,7 @@ export PYTHONSAFEPATH := 1
 # A folder of photographs with their contents beside them, 1.png and 1.txt.
 export MENSHEN_QR_PHOTOS ?= ../shared/data/qr
 
-.PHONY: help demo test lint types floors units pytest bench-decode bench-passes fuzz-passes requirements clean
+.PHONY: help demo test lint types floors units pytest bench-decode bench-approaches rig-camera bench-passes fuzz-passes requirements clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -77,6 +77,9 @@ drill: setup-dev  ## gate, sync, broker, ingesters and database killed at random
 
 bench-sync: setup-dev  ## a gate's backlog to its office, against a plain MQTT client and a bridged broker
 	@$(PY) -m benchmarks.sync
+
+rig-camera: setup-dev  ## the camera driver against the real picamera2 and libcamera (root; 2 GB, once)
+	@tests/rig/camera.sh
 
 requirements:  ## pin again what pyproject.toml asks for (wants uv)
 	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt

@@ -2,6 +2,8 @@
 
 import importlib.util
 import itertools
+import os
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -289,3 +291,17 @@ def test_a_modules_luma_is_lent_from_its_padded_buffer():
     assert luma.shape == (30, 50)
     assert luma[1, 0] == buffer[64]
     assert np.shares_memory(luma, buffer)
+
+
+RIG = Path("/var/tmp/menshen-rig")
+
+
+@pytest.mark.skipif(
+    not (RIG / "ready").is_file() or os.geteuid() != 0,
+    reason="no camera rig here: `make rig-camera` makes one, as root",
+)
+def test_the_real_picamera2_lends_its_frames_and_gives_the_camera_back():
+    rig = Path(__file__).parent / "rig" / "camera.sh"
+    ran = subprocess.run([rig, RIG], capture_output=True, text=True, timeout=110, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "2 x 20 frames lent" in ran.stdout

@@ -1,7 +1,10 @@
 """What the reader makes of codes, crowds, and pictures made to hurt it."""
 
 import json
+import signal
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
@@ -17,6 +20,7 @@ from pydantic import ValidationError
 from agent.frames import Frame
 from agent.pictures import LARGEST_PX, load
 from agent.vision import DecoderFault, Reader, ReaderConfig
+from agent.vision.crash_note import CrashNote
 from agent.vision.pictures import decode_files, legible
 from agent.vision.stages import STAGES, Found, StageAbsent, zbar
 from hw.sim.codes import flat
@@ -259,6 +263,76 @@ def test_a_decoder_that_breaks_costs_its_own_look_and_is_counted():
     reader = Reader(ReaderConfig(stages=("breaks", "B")))
     assert texts(reader.read(still(PASS))) == [PASS]
     assert reader.faults == {"breaks": 1}
+
+
+POISONED = """
+import os, signal, sys
+from pathlib import Path
+from agent.vision import Reader, ReaderConfig
+from agent.vision.crash_note import CrashNote
+from agent.vision.stages import STAGES
+from hw.sim.film import still
+
+class Crashes:
+    name, effort = "crashes", 0.0
+    def look(self, views):
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+STAGES["crashes"] = Crashes
+note = CrashNote(Path(sys.argv[1]))
+print(note.blamed, note.crashes, flush=True)
+print(*(one.text for one in Reader(ReaderConfig(stages=("crashes", "B")), note).read(still("STILL OPEN"))))
+"""
+
+
+def test_a_picture_that_kills_a_native_decoder_kills_it_once(tmp_path):
+    said = []
+    for _ in range(3):
+        child = subprocess.run(
+            [sys.executable, "-c", POISONED, str(tmp_path / "gate" / "looking")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        said.append((child.returncode, child.stdout.split("\n")[:-1]))
+    assert said[0] == (-signal.SIGSEGV, [" 0"])
+    assert said[1] == (0, ["crashes 1", "STILL OPEN"])
+    assert said[2][0] == -signal.SIGSEGV  # it ended well in between, so it had its second chance
+
+
+class Hands:
+    """A clock that is moved by hand."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_stage_that_goes_on_crashing_sits_out_longer_and_longer(tmp_path):
+    clock, dead = Hands(), []
+    for sat_out_s in (10, 40, 160, 640, 2560, 3600, 3600):
+        dead.append(CrashNote(tmp_path / "looking", clock).looking("B"))
+        dead[-1].__enter__()  # and the process dies
+        note = CrashNote(tmp_path / "looking", clock)
+        assert note.blamed == "B"
+        clock.now += sat_out_s - 1
+        assert note.off("B")
+        assert not note.off("A")
+        clock.now += 2
+        assert not note.off("B")
+    clock.now += 2000  # half an hour of peace
+    with note.looking("A"):
+        pass
+    assert CrashNote(tmp_path / "looking", clock).crashes == 0
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"\xff" * 4096, b"no such stage" * 400, "folder"])
+def test_a_spoilt_note_keeps_nobody_from_reading(tmp_path, spoilt):
+    path = tmp_path / "looking"
+    path.mkdir() if spoilt == "folder" else path.write_bytes(spoilt)
+    assert texts(Reader(note=CrashNote(path)).read(still(PASS))) == [PASS]
 
 
 @pytest.mark.usefixtures("odd_stages")

@@ -15,6 +15,7 @@ from agent.core.sighting import Sighting
 from agent.frames import Frame, Grey
 from agent.vision.budget import Budget
 from agent.vision.config import ReaderConfig
+from agent.vision.crash_note import NoNote
 from agent.vision.motion import Motion, Scene
 from agent.vision.stages import STAGES, Found, Stage, StageAbsent
 from agent.vision.views import Box, Views
@@ -49,13 +50,15 @@ class Reader:
 
     Args:
         config: the cascade; the default is a gate's.
+        note: where each look is noted in case it does not come back.
 
     Attributes:
         faults: looks that broke inside a decoder, by stage; each cost only itself.
         absent: sentences on stages that this machine can't run.
     """
 
-    def __init__(self, config: ReaderConfig | None = None) -> None:
+    def __init__(self, config: ReaderConfig | None = None, note: NoNote | None = None) -> None:
+        self._note = note or NoNote()
         self.config = config or ReaderConfig()
         self.faults: Counter[str] = Counter()
         self.absent: tuple[str, ...] = ()
@@ -177,7 +180,9 @@ class Reader:
         return self._motions.setdefault(gain, Motion())
 
     def _look(self, stage: Stage, views: Views) -> Sequence[Found]:
-        with self._budget.spending():
+        if self._note.off(stage.name):
+            return ()
+        with self._budget.spending(), self._note.looking(stage.name):
             try:
                 return stage.look(views)
             except Exception:  # noqa: BLE001  native decoders raise what they like; one look is lost

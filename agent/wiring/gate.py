@@ -30,8 +30,10 @@ from agent.stores.anchor import Anchor
 from agent.stores.follower import ListFollower
 from agent.stores.uses import UseReader
 from agent.stores.vitals import Pulse
+from agent.stores.inspections import take as take_inspections
 from agent.stores.writer import JournalWriter, open_journal
 from agent.vision import Reader
+from agent.vision.crash_note import CrashNote
 from agent.wiring.rounds import health_file_of, housekeeping_of, order_desk_of
 from hw.cameras import open_camera
 from hw.clocks import FlooredClock, SystemClock
@@ -118,7 +120,7 @@ def gate_process(
         desk = order_desk_of(config, gatekeeper, journal, floored, before.spent)
         kiosk = Kiosk(
             camera=pulse.camera(camera),
-            reader=pulse.reader(Reader(config.reader)),
+            reader=pulse.reader(Reader(config.reader, CrashNote(config.state / "gate" / "looking"))),
             gatekeeper=gatekeeper,
             outputs=outputs,
             inputs=inputs,
@@ -133,6 +135,13 @@ def gate_process(
         for what, sentence in [*faults, *([("vows", vows_fault)] if vows_fault else [])]:
             fact = {"fault": what, "why": sentence[:200]}
             kiosk.perform((Record(Event(Kind.FAULT, floored.now(), fact)),))
+        take_inspections(
+            config.journal_file.parent / "inspections",
+            config.site,
+            config.gate,
+            sign,
+            lambda facts: kiosk.perform((Record(Event(Kind.INSPECTED, floored.now(), facts)),)),
+        )
         if allowlist:
             floored.raise_floor(allowlist.head.issued_utc)
             now = floored.now()

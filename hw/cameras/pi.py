@@ -60,6 +60,8 @@ class PiCamera:
                         for frame in self._frames_of(camera):
                             pause_s = FIRST_PAUSE_S
                             yield frame
+                            del frame
+                        yield None  # the caller, too, lets go of the last frame before its memory goes
                     finally:
                         self._let_go(camera)
                 waited_until = time.monotonic() + pause_s
@@ -127,11 +129,14 @@ class PiCamera:
                 self._picamera2.MappedArray(request, "main", reshape=False) as main,
                 self._picamera2.MappedArray(request, "lores", reshape=False) as lores,
             ):
+                luma, half = _y_plane(main.array, streams["main"]), _y_plane(lores.array, streams["lores"])
                 yield Frame(
-                    luma=_y_plane(main.array, streams["main"]),
-                    half=_y_plane(lores.array, streams["lores"]),
+                    luma=luma,
+                    # A pipeline without a scaler may deliver another size than was asked for.
+                    half=half if half.shape == (luma.shape[0] // 2, luma.shape[1] // 2) else None,
                     taken_mono=time.monotonic(),
                 )
+                del luma, half
         finally:
             request.release()
 

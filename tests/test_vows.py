@@ -1,9 +1,16 @@
 """What was ordered until further notice outlives a restart; a spoilt file locks nobody out."""
 
+import contextlib
+import json
+
 import pytest
 
+from agent.core.notices import Order
 from agent.core.rules import Vows
+from agent.stores.journal import JournalReader
 from agent.stores.vows import keep, recall
+from agent.wiring.gate import gate_process
+from tests.house import House
 
 
 @pytest.mark.parametrize("vows", [Vows(), Vows(lockdown=True), Vows(maintenance=True), Vows(True, True)])
@@ -32,3 +39,32 @@ def test_only_true_is_a_vow(tmp_path):
     path = tmp_path / "vows.json"
     path.write_text('{"lockdown": "yes", "maintenance": 1}')
     assert recall(path) == (Vows(), "")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    house = House(tmp_path_factory.mktemp("willow-court"))
+    house.grant("wang")
+    house.publish()
+    return house
+
+
+def test_a_gate_locked_down_is_locked_down_after_a_restart(house):
+    gate = house.enrol("locked")
+    for ordered, stands in ((True, False), (None, True), (False, True), (None, False)):
+        with gate_process(gate.config) as parts:
+            keeper, now = parts.kiosk.gatekeeper, parts.kiosk.clock.now()
+            assert keeper.doorkeeper.vows.lockdown is stands
+            if ordered is not None:
+                parts.kiosk.perform(keeper.hear(Order(ordered, "wang"), now))
+
+
+def test_a_gate_whose_vows_are_spoilt_says_so_in_its_journal(house):
+    gate = house.enrol("spoilt")
+    gate.config.vows_file.parent.mkdir(parents=True, exist_ok=True)
+    gate.config.vows_file.write_text("{")
+    with gate_process(gate.config):
+        pass
+    with contextlib.closing(JournalReader(gate.config.journal_file)) as journal:
+        events = [json.loads(body) for _, body in journal.bodies()]
+    assert [event["data"]["fault"] for event in events if event["type"] == "menshen.gate.fault"] == ["vows"]

@@ -7,3 +7,11 @@ class OfficeFault(Exception):
     The text says what was found, what was wanted and what to do next; commands
     print it alone, without a traceback, and end with exit code 1.
     """
+
+
+class FieldFault(OfficeFault):
+    """A field of a form or a row that can't be taken; the sentence begins with its name."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(f"{field}: {sentence}")
+        self.field = field

@@ -32,13 +32,13 @@ def read(text: str) -> PublicKey:
             f"not a usable holder key: {fault}; scan it again from the holder's page"
         ) from fault
     if key.alg is Alg.ED25519:
-        flaw = _ed25519_flaw(key.raw)
+        flaw = ed25519_flaw(key.raw)
         if flaw:
             raise OfficeFault(f"holder key refused: {flaw}; have the holder's page make a new key")
     return key
 
 
-def _ed25519_flaw(raw: bytes) -> str | None:
+def ed25519_flaw(raw: bytes) -> str | None:
     """What is wrong with an encoded point.
 
     On -x² + y² = 1 + d·x²·y² the points of order 1, 2 and 4 have y = 1, -1 and 0. A point of

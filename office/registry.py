@@ -5,6 +5,7 @@ why). Keys and files are somebody else's: a static pass is signed by a
 function that is handed in.
 """
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from agent.core.allowlist import NAME, PassKind
 from agent.core.keys import Alg, PublicKey
 from agent.core.passes import LONGEST_S, PASS_ID_BYTES, static_body
 from office import holder_keys
-from office.faults import OfficeFault
+from office.faults import FieldFault, OfficeFault
 from office.models import Act, Gate, Pass, PassState, Person, Site
 
 MAX_ZONES: Final = 8  # one byte of bits in a pass
 MAX_USES: Final = 15  # half a byte
+_PASS_ID: Final = re.compile(rf"[0-9a-f]{{{2 * PASS_ID_BYTES}}}")
 _OPEN: Final = (PassState.DRAFT, PassState.LIVE, PassState.SUSPENDED)
 
 CodeSigner = Callable[[Pass, Site], str]
@@ -130,6 +132,8 @@ def _journal_key(text: str) -> PublicKey:
         raise OfficeFault(f"the enrolment record's journal_key is unusable: {fault}; enrol again") from fault
     if key.alg is not Alg.ED25519:
         raise OfficeFault(f"found a journal key of kind {key.alg}, wanted ed25519; enrol the gate again")
+    if flaw := holder_keys.ed25519_flaw(key.raw):
+        raise OfficeFault(f"the enrolment record's journal_key is unusable: {flaw}; enrol the gate again")
     return key
 
 
@@ -141,6 +145,7 @@ class Application:
         zones: names.
         uses: how often it opens; 0 is without limit.
         holder_key: text form; empty for a pass that is only printed.
+        pass_id: 16 hex digits, if it has one already from elsewhere; else the office makes one.
     """
 
     kind: PassKind
@@ -150,22 +155,23 @@ class Application:
     not_after: datetime
     uses: int = 0
     holder_key: str = ""
+    pass_id: str = ""
 
 
 def draft(application: Application, *, by: str, why: str = "") -> Pass:
     """Draft a pass; it opens nothing until another has approved it.
 
     Raises:
-        OfficeFault: an unknown zone, a time or key no pass can have, or the person
-            has a pass of this kind already (C01, C04).
+        FieldFault: an unknown zone, a time, an id or a key that no pass can have, or the person has
+            a pass of this kind already (C01, C04).
     """
     site = the_site()
     zones = _zone_bits(site, application.zones)
-    key = str(holder_keys.read(application.holder_key)) if application.holder_key else ""
+    key = _holder_key(application.holder_key)
     not_before, not_after = _on_the_grid(application.not_before, application.not_after)
-    pass_id = secrets.token_bytes(PASS_ID_BYTES)
+    pass_id = _pass_id(application.pass_id)
     if not 0 <= application.uses <= MAX_USES:
-        raise OfficeFault(f"found {application.uses} uses, wanted 0 (without limit) to {MAX_USES}")
+        raise FieldFault("uses", f"found {application.uses} uses, wanted 0 (without limit) to {MAX_USES}")
     try:  # the wire form is the judge of what a pass can carry, also for passes with a key
         static_body(
             pass_id=pass_id,
@@ -176,10 +182,10 @@ def draft(application: Application, *, by: str, why: str = "") -> Pass:
             not_after_utc=int(not_after.timestamp()),
         )
     except (ValueError, OverflowError) as fault:
-        raise OfficeFault(f"no such pass can be made: {fault}") from fault
+        raise FieldFault("from", f"no such pass can be made: {fault}") from fault
     name = " ".join(application.person.split())
     if not name or len(name) > 200 or not name.isprintable():
-        raise OfficeFault("found no usable name, wanted 1 to 200 printable characters")
+        raise FieldFault("person", "found no usable name, wanted 1 to 200 printable characters")
     now = timezone.now()
     with transaction.atomic():
         person, _ = Person.objects.get_or_create(site=site, name=name)
@@ -189,9 +195,10 @@ def draft(application: Application, *, by: str, why: str = "") -> Pass:
             note("office", "end", over.pass_id, "its time was over when the next one was drafted")
         held = person.passes.filter(kind=application.kind, state__in=_OPEN).first()
         if held:
-            raise OfficeFault(
+            raise FieldFault(
+                "person",
                 f"this person has {application.kind} pass {held.pass_id} ({held.state}), and one live pass "
-                f"of a kind is allowed; revoke it first with `menshen-office revoke {held.pass_id}`"
+                f"of a kind is allowed; revoke it first with `menshen-office revoke {held.pass_id}`",
             )
         made = Pass.objects.create(
             pass_id=pass_id.hex(),
@@ -212,26 +219,48 @@ def _zone_bits(site: Site, names: tuple[str, ...]) -> int:
     bits = 0
     for name in names:
         if name not in site.zones:
-            raise OfficeFault(f"found zone {name!r}, wanted some of {', '.join(site.zones)}")
+            raise FieldFault("zone", f"found zone {name!r}, wanted some of {', '.join(site.zones)}")
         bits |= 1 << site.zones.index(name)
     if not bits:
-        raise OfficeFault(f"found no zone, wanted some of {', '.join(site.zones)}")
+        raise FieldFault("zone", f"found no zone, wanted some of {', '.join(site.zones)}")
     return bits
+
+
+def _holder_key(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        return str(holder_keys.read(text))
+    except OfficeFault as fault:
+        raise FieldFault("holder key", str(fault)) from fault
+
+
+def _pass_id(text: str) -> bytes:
+    if not text:
+        return secrets.token_bytes(PASS_ID_BYTES)
+    if not _PASS_ID.fullmatch(text):
+        raise FieldFault("pass id", f"found {text[:40]!r}, wanted 16 hex digits, or nothing for a new one")
+    if Pass.objects.filter(pass_id=text).exists():
+        raise FieldFault("pass id", f"found {text}, which is another pass already; each has its own (C01)")
+    return bytes.fromhex(text)
 
 
 def _on_the_grid(not_before: datetime, not_after: datetime) -> tuple[datetime, datetime]:
     """Widen to whole minutes and tens of minutes, as a pass carries them.
 
     Raises:
-        OfficeFault: the end does not follow the beginning, or only after more than 366 days (C04).
+        FieldFault: the end does not follow the beginning, or only after more than 366 days (C04).
     """
     lasts_s = (not_after - not_before).total_seconds()
     if lasts_s <= 0:
-        raise OfficeFault("found an end that is not after the beginning; wanted --until later than --from")
+        raise FieldFault(
+            "until", "found an end that is not after the beginning; wanted --until later than --from"
+        )
     if lasts_s > LONGEST_S:
-        raise OfficeFault(
+        raise FieldFault(
+            "until",
             f"found a validity of {lasts_s / 86400:.1f} days, wanted at most 366 (one year); "
-            "give an earlier --until and renew the pass when it ends"
+            "give an earlier --until and renew the pass when it ends",
         )
     begins = not_before.replace(second=0, microsecond=0)
     tens = -((begins - not_after) // timedelta(minutes=10))

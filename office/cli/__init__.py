@@ -11,6 +11,7 @@ MODULES: Final = {
     "signer": "sites",
     "gate": "gates",
     "issue": "passes",
+    "import": "passes",
     "approve": "passes",
     "suspend": "passes",
     "resume": "passes",

@@ -211,4 +211,33 @@ def history(subject: str | None, home: Path | None) -> None:
         click.echo(f"{times.show(act.at, offset_min)}\t{act.who}\t{act.what}\t{act.subject}\t{act.why}")
 
 
-COMMANDS = (issue, approve, suspend, resume, revoke, code, passes, history)
+@click.command("import")
+@click.argument("sheet", type=click.Path(dir_okay=False, path_type=Path))
+@by_option
+@home_option
+def import_people(sheet: Path, by: str, home: Path | None) -> None:
+    """Draft a pass for each row of SHEET, CSV or XLSX; if one row is faulty, for none.
+
+    Its first row names the columns: name, kind, zones, from, until; if you like uses, holder_key,
+    pass_id, unit, phone, note. The drafts' ids are printed.
+
+    \b
+    Example:
+      menshen-office import people.csv --by chen
+    """
+    homes.use(home)
+    from office.web import importing  # noqa: PLC0415  its models want the home
+
+    try:
+        with sheet.open("rb") as opened:
+            made, faults = importing.draft_all(opened, sheet.name, by)
+    except OSError as fault:
+        raise OfficeFault(f"the sheet {sheet} can't be read: {fault.strerror}") from fault
+    if faults:
+        rows = "\n".join(f"  row {one.row}: {one.why}" for one in faults)
+        raise OfficeFault(f"nothing was drafted, since {len(faults)} rows can't be taken:\n{rows}")
+    click.echo("\n".join(made))
+    say(f"{len(made)} drafted; next: another person runs `menshen-office approve PASS_ID --by NAME` for each")
+
+
+COMMANDS = (import_people, issue, approve, suspend, resume, revoke, code, passes, history)

@@ -129,6 +129,8 @@ def passback(kind: str, mode: str, minutes: int, by: str, home: Path | None) -> 
     homes.use(home)
     rules.set_passback(PassKind(kind), Mode(mode), minutes, by=by)
     say(f"passback of {kind} is {mode}; {_NEXT}")
+    if mode == Mode.HARD:
+        say("note: a gate for the way in must be told of ways out, or it lets each pass in only once")
 
 
 COMMANDS = (schedule, passback)

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from agent.frames import Frame
 from agent.vision import Reader
 from hw.cameras import CameraConfig, CameraFault, open_camera
+from hw.cameras.exposure import HOLD_S, Exposures, burnt_out
 from hw.cameras.newest import Newest
 from hw.cameras.pi import _y_plane
 from hw.cameras.sim import SimCamera
@@ -231,6 +232,63 @@ def test_phones_in_the_film_go_by_the_clock_they_are_given(script):
         utc=lambda: asked.append(1) or 1_800_000_000.0,
     )
     assert len(pictures(camera, 3)) == len(asked) == 3
+
+
+# Two exposures.
+
+
+def night_frames(tmp_path, medium, *, alternate):
+    script = tmp_path / "night.toml"
+    script.write_text(
+        f'[[approach]]\nat_s = 0\nseconds = 3\ntext = "ALICE"\nmedium = "{medium}"\ncondition = "hard-night"\n'
+    )
+    size = {"width_px": 960, "height_px": 540}
+    camera = open_camera(
+        CameraConfig(kind="sim", script=script, paced=False, fps=15, alternate=alternate, **size)
+    )
+    return pictures(camera, 130)
+
+
+def test_a_screen_that_burns_out_gets_every_other_frame_darker_and_only_while_it_is_there(tmp_path):
+    frames = night_frames(tmp_path, "phone", alternate=True)
+    gains = [frame.gain for frame in frames]
+    first = gains.index(0.25)
+    assert gains[first : first + 20] == [0.25, 1.0] * 10
+    assert set(gains[-10:]) == {1.0}
+    reader = Reader()
+    assert {sighting.text for frame in frames[:45] for sighting in reader.read(frame)} == {"ALICE"}
+
+
+def test_whoever_wants_one_exposure_gets_one(tmp_path):
+    frames = night_frames(tmp_path, "phone", alternate=False)
+    assert {frame.gain for frame in frames} == {1.0}
+    reader = Reader()
+    assert not any(reader.read(frame) for frame in frames[:45])
+
+
+def test_day_and_lamps_and_white_walls_are_left_to_the_cameras_own_exposure():
+    day, white = still("ALICE"), np.full((540, 960), 255, np.uint8)
+    lamp = np.full((540, 960), 20, np.uint8)
+    lamp[100:110, 200:210] = 255
+    assert [burnt_out(luma) for luma in (day, white, lamp, lamp[:0])] == [False] * 4
+
+
+def test_a_cameras_frames_are_told_apart_by_the_light_that_they_had():
+    phone = np.full((540, 960), 20, np.uint8)
+    phone[200:400, 400:600] = 255
+    exposures = Exposures()
+    assert exposures.saw(phone, 8000 * 2.0, 0.0) == 1.0
+    assert [exposures.next() for _ in range(3)] == [4000.0, 16000.0, 4000.0]
+    # A camera answers some frames later, and rounds.
+    assert [exposures.saw(phone, light, 1.0) for light in (16000, 3980, 15900, 4020)] == [
+        1.0,
+        0.25,
+        1.0,
+        0.25,
+    ]
+    quiet = np.full((540, 960), 20, np.uint8)
+    assert exposures.saw(quiet, 16000, 1.0 + HOLD_S + 1) == 1.0
+    assert exposures.next() is None
 
 
 # USB.

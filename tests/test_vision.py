@@ -1,6 +1,7 @@
 """What the reader makes of codes, crowds, and pictures made to hurt it."""
 
 import json
+import re
 import signal
 import struct
 import subprocess
@@ -12,15 +13,18 @@ import cv2
 import numpy as np
 import pytest
 import zxingcpp
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pydantic import ValidationError
 
+from agent.cli import main
 from agent.frames import Frame
 from agent.pictures import LARGEST_PX, load
 from agent.vision import DecoderFault, Reader, ReaderConfig
 from agent.vision.crash_note import CrashNote
+from agent.vision.focus import SHARP_EDGE_PX, sharpness
 from agent.vision.pictures import decode_files, legible
 from agent.vision.stages import STAGES, Found, StageAbsent, zbar
 from hw.sim.codes import flat
@@ -528,6 +532,39 @@ def test_what_was_seen_and_not_read_is_no_sighting():
     reader = Reader()
     for seed in range(20):
         assert reader.read(noisy(on_a_wall(torn), seed)) == ()
+
+
+# The lens.
+
+
+def test_the_score_and_the_edges_tell_a_sharp_lens_from_a_blurred_one():
+    picture = still(PASS)
+    (sighting,) = Reader().read(picture)
+    blurred = [picture, *(cv2.GaussianBlur(picture, (0, 0), sigma) for sigma in (1.0, 2.0, 3.0))]
+    measured = [sharpness(one, sighting.corners) for one in blurred]
+    scores, edges = [one.score for one in measured], [one.edge_px for one in measured]
+    assert scores == sorted(scores, reverse=True)
+    assert edges == sorted(edges)
+    assert edges[0] < SHARP_EDGE_PX < edges[-1]
+    for odd in (np.zeros((1, 1), np.uint8), np.zeros((2, 900), np.uint8), WALL):
+        assert sharpness(odd, ((0, 0), (9, 0), (9, 9), (0, 9))).score == 0
+
+
+def test_a_technician_is_shown_how_sharp_the_picture_is(tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number, sigma in enumerate((3.0, 0.5)):
+        cv2.imwrite(str(frames / f"{number}.png"), cv2.GaussianBlur(still(PASS), (0, 0), sigma))
+    (tmp_path / "root.json").write_text("{}")
+    (tmp_path / "gate.toml").write_text(
+        f'site = "garden"\ngate = "north"\ncamera = {{kind = "folder", path = "{frames}", fps = 2}}\n'
+    )
+    said = CliRunner().invoke(main, ["focus", "--config", str(tmp_path / "gate.toml")])
+    first, second = said.output.splitlines()
+    assert said.exit_code == 0
+    assert first.startswith("score")
+    assert re.search(r"code read, edges \d\.\d px", second)
+    assert float(second.split()[1]) > float(first.split()[1])
 
 
 # Files.

@@ -4,10 +4,12 @@ import click
 
 from agent.cli.check import check
 from agent.cli.decode import decode
+from agent.cli.focus import focus
 from agent.cli.gate import gate, rest_pins
 from agent.cli.journal import journal
 from agent.cli.replay import replay
 from agent.cli.run import run
+from agent.cli.selftest import selftest
 from agent.cli.sync import sync
 
 
@@ -31,7 +33,7 @@ def main() -> None:
     """
 
 
-for _command in (gate, sync, run, check, decode, replay, journal, rest_pins):
+for _command in (gate, sync, run, check, decode, replay, focus, journal, selftest, rest_pins):
     main.add_command(_command)
 
 __all__ = ["main"]

@@ -15,6 +15,8 @@ class CameraConfig(BaseModel):
         fps: pictures a second.
         device: for usb, an index or a path such as /dev/v4l/by-id/...; for picamera2, an index.
         focus_dioptres: for picamera2 modules with a motor, 1 / metres; None focuses by itself, near.
+        alternate: give every other frame a quarter of the light while screens burn out at night;
+            for picamera2 and sim.
         path: for folder and video, what to play.
         script: for sim, the film's script; None is an empty forecourt.
         paced: folder, video and sim: play at fps in real time, or as fast as frames are taken.
@@ -29,6 +31,7 @@ class CameraConfig(BaseModel):
     fps: float = Field(default=30.0, ge=0.1, le=120)
     device: str = Field(default="0", pattern=r"^(\d{1,3}|/dev/[A-Za-z0-9._:/+-]{1,200})$")
     focus_dioptres: float | None = Field(default=None, ge=0, le=15)
+    alternate: bool = True
     path: Path | None = Field(default=None, validate_default=True)
     script: Path | None = None
     paced: bool = True

@@ -12,6 +12,7 @@ import numpy as np
 
 from agent.frames import Frame, Grey
 from hw.cameras.config import CameraConfig
+from hw.cameras.exposure import Exposures
 from hw.cameras.faults import CameraFault
 from hw.cameras.pace import TICK_S, Pace
 from hw.sim.film import Film
@@ -39,9 +40,11 @@ class SimCamera:
         self._paced = config.paced
         self._pace = Pace(config.fps, real_time=config.paced, skips=True)
         self._utc = utc
+        self._exposures = Exposures() if config.alternate else None
 
     def frames(self) -> Iterator[Frame | None]:
         last: Grey | None = None
+        gain = 1.0
         gone_until_s = 0.0
         for number in self._pace.beats():
             if number is None:
@@ -59,9 +62,12 @@ class SimCamera:
                 yield None
                 continue
             if fault is not FaultKind.FREEZE or last is None:
-                last = self._film.frame_at(at_s, self._utc())
+                gain = (self._exposures and self._exposures.next()) or 1.0
+                last = self._film.frame_at(at_s, self._utc(), gain)
                 last.flags.writeable = False
-            yield Frame(luma=last, half=_half(last), taken_mono=time.monotonic())
+                if self._exposures:
+                    self._exposures.saw(last, gain, at_s)
+            yield Frame(luma=last, half=_half(last), taken_mono=time.monotonic(), gain=gain)
 
     def close(self) -> None:
         self._pace.close()

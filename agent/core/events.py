@@ -53,6 +53,7 @@ class Kind(StrEnum):
     MAINTENANCE_OFF = "maintenance.off"
     ORDER_OPENED = "order.opened"  # a guard let one through from afar
     IDENTIFIED = "gate.identified"
+    INSPECTED = "gate.inspected"  # a technician tried its parts; the gate's own record of it
     DURESS = "pass.duress"  # the holder opens under a threat; nothing at the gate shows it
     SECOND_OPENED = "second.opened"  # the other door of an interlock
     SECOND_CLOSED = "second.closed"

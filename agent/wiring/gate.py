@@ -28,9 +28,9 @@ from agent.ports import Camera, Clock
 from agent.stores import vows as vows_file
 from agent.stores.anchor import Anchor
 from agent.stores.follower import ListFollower
+from agent.stores.inspections import take as take_inspections
 from agent.stores.uses import UseReader
 from agent.stores.vitals import Pulse
-from agent.stores.inspections import take as take_inspections
 from agent.stores.writer import JournalWriter, open_journal
 from agent.vision import Reader
 from agent.vision.crash_note import CrashNote

@@ -736,9 +736,8 @@ def test_two_of_three_root_keys_replace_a_stolen_key(settled, reader):
     with pytest.raises(OfficeFault, match="timestamp"):
         settled.publish(2)
     stolen = settled.keyring
-    settled.keyring = type(stolen)(
-        {**stolen.signers, "timestamp": new.signers["timestamp"]}, stolen.issuer, stolen.ack
-    )
+    signers = {**stolen.signers, "timestamp": new.signers["timestamp"]}
+    settled.keyring = dataclasses.replace(stolen, signers=signers)
     settled.publish(2)
     assert isinstance(settled.sync(), Switched)
     assert settled.gate(reader).head.number == 2
@@ -761,7 +760,7 @@ def test_a_gate_that_missed_four_rotations_catches_up(settled, reader):
     for version in range(2, 6):
         new = rotate(settled, signers=2, version=version)
     old = settled.keyring
-    settled.keyring = type(old)({**old.signers, "timestamp": new.signers["timestamp"]}, old.issuer, old.ack)
+    settled.keyring = dataclasses.replace(old, signers={**old.signers, "timestamp": new.signers["timestamp"]})
     settled.publish(2)
     assert isinstance(settled.sync(), Switched)
     assert settled.gate(reader).head.number == 2

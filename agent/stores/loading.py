@@ -5,8 +5,8 @@ with a memory of its own: sync stands on the network, and whoever takes it
 over can write anything into the store. So the TUF client runs again over the
 stored files (not its rule set alone: the client also walks root rotations
 and remembers versions), and every part is hashed once before the list is
-used. After that each lookup hashes what it reads. When only signatures or
-denials are newer, the parts are those that were hashed already.
+used. After that each lookup hashes what it reads, so of the next list only
+the parts that are new are hashed beforehand.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from agent.stores.lists import ListReader, View
 from agent.stores.sources import Source, SourceFault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 def load(
@@ -32,7 +32,7 @@ def load(
     Args:
         anchor: the gate's own; sync can't write its state.
         now: floored by the caller; a list expired by then is not loaded.
-        in_use: the list that load gave before; the same one is not hashed again.
+        in_use: the list that load gave before; the parts it shares are not hashed again.
     Returns:
         A list whose fetch reads through the reader, whatever thread called load.
     """
@@ -74,12 +74,23 @@ def _load(  # noqa: PLR0913, PLR0917  load's, and what it opened
             )
         return data
 
-    if in_use is None or in_use.head != verified.head:
-        for digest in parts_of(verified.head, whole):
+    checked = _parts_of(in_use, whole)
+    for digest in parts_of(verified.head, whole):
+        if digest not in checked:
             whole(digest)
     return Allowlist(
         verified.head, verified.expires_utc, reader.part, verified.renewed_utc, verified.denials.denied
     )
+
+
+def _parts_of(in_use: Allowlist | None, whole: "Callable[[bytes], bytes]") -> set[bytes]:
+    """What was hashed when the list in use was loaded; a lookup hashes it again anyway."""
+    if in_use is None:
+        return set()
+    try:
+        return set(parts_of(in_use.head, whole))
+    except ListFault:
+        return set()  # the store has lost it; then everything is looked at
 
 
 class _Stored(Source):

@@ -157,8 +157,13 @@ def _verify(source: Source, anchor: Anchor, memory: Path, floors: Floors, now: M
 def _target(updater: Updater, source: Source, name: str, role: str) -> tuple[str, bytes]:
     """A target that must be there: its path in the repository, and its verified bytes."""
     target = updater.get_targetinfo(name)
-    if target is None or role not in updater._trusted_set:  # noqa: SLF001  as above
+    trusted = updater._trusted_set  # noqa: SLF001  as above
+    signed = trusted.get(role)
+    if target is None or not isinstance(signed, Targets):
         raise Distrust(f"no {name} is signed by the role {role}; ask the office to publish")
+    if others := sorted(signed.targets.keys() - {name}):
+        # Nobody would ask this role for firmware; but a key that tries is in the wrong hands.
+        raise Distrust(f"the role {role} lists {others[0][:80]}, wanted {name} alone; replace its keys")
     path = f"{name.partition('/')[0]}/{target.hashes['sha256']}.{name.partition('/')[2]}"
     data = source.fetch(path, MAX_FILE_BYTES)
     if data is None:

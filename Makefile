@@ -75,6 +75,10 @@ bench-provisioning: setup-dev  ## enrolment and logs over a simulated line of 11
 drill: setup-dev  ## gate, sync, broker, ingesters and database killed at random, 500 rounds (DRILL_ROUNDS)
 	@$(PY) -m tests.drill
 
+.PHONY: bench-journal
+bench-journal: setup-dev  ## the journal beside a bare SQLite table, and a million events (MENSHEN_BENCH_EVENTS)
+	@$(PY) -m benchmarks.journal
+
 bench-sync: setup-dev  ## a gate's backlog to its office, against a plain MQTT client and a bridged broker
 	@$(PY) -m benchmarks.sync
 

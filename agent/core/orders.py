@@ -107,7 +107,7 @@ class SignedOrder:
                 return Order(self.what is What.LOCKDOWN, self.by)
             case What.IDENTIFY:
                 return IdentifyOrder(self.by)
-            case What.MAINTENANCE_ON | What.MAINTENANCE_OFF:
+            case _:
                 return MaintenanceOrder(self.what is What.MAINTENANCE_ON, self.by)
 
 

@@ -40,6 +40,7 @@ def test_what_is_signed_names_site_gate_epoch_place_and_head(alg):
     for signed, aad in [
         (point.signed_by_gate(alg), b"menshen/1/head/willow-court/north"),
         (point.signed_by_office(alg), b"menshen/1/ack/willow-court/north"),
+        (point.signed_as_purged(alg), b"menshen/1/purged/willow-court/north"),
     ]:
         assert cbor2.loads(signed) == ["Signature1", protected, aad, payload]
 

@@ -1,4 +1,4 @@
-"""The site's rules for kinds of passes: named hours, holidays, and passes that come in twice.
+"""The site's rules for kinds of passes: named hours, holidays, passes that come in twice, and doubt.
 
 People give hours names; gates know them by number. What is changed here is in
 the next list, and in the history.
@@ -19,6 +19,8 @@ from office.models import Pass, Schedule, Site
 
 AS_KIND_NAME: Final = "as-kind"
 ALWAYS_NAME: Final = "always"
+DOUBTS: Final = {"clock-unknown": "admit_when_clock_unknown", "list-dead": "admit_when_dead"}
+UNLISTED: Final = {"cards": "unlisted_static", "phones": "unlisted_holders"}
 _RESERVED: Final = {AS_KIND_NAME: AS_KIND, ALWAYS_NAME: ALWAYS}
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday")
 _WINDOW: Final = re.compile(r"([a-z,-]+) (\d\d):(\d\d)-(\d\d):(\d\d)")
@@ -186,6 +188,34 @@ def set_passback(kind: PassKind, mode: Mode, minutes: int, *, by: str) -> None:
         site.passback = {**site.passback, str(kind): [str(rule.mode), rule.minutes]}
         site.save(update_fields=["passback"])
         registry.note(by, "passback.set", f"kind {kind}", f"{mode} {minutes or ''}".strip())
+
+
+def set_trusted(doubt: str, kinds: Sequence[PassKind], *, by: str) -> None:
+    """Say which kinds come in although something is in doubt; none takes it back.
+
+    Args:
+        doubt: `clock-unknown` or `list-dead`.
+    """
+    field = DOUBTS[doubt]
+    with transaction.atomic():
+        site = registry.the_site()
+        setattr(site, field, sorted({str(kind) for kind in kinds}))
+        site.save(update_fields=[field])
+        registry.note(by, "trusted.set", doubt, ", ".join(kinds))
+
+
+def set_unlisted(what: str, *, admitted: bool, by: str) -> None:
+    """Say whether what the issuer signed opens before the list names it.
+
+    Args:
+        what: `cards` or `phones`.
+    """
+    field = UNLISTED[what]
+    with transaction.atomic():
+        site = registry.the_site()
+        setattr(site, field, admitted)
+        site.save(update_fields=[field])
+        registry.note(by, "unlisted.set", what, "admitted" if admitted else "not admitted")
 
 
 def for_head(

@@ -54,6 +54,7 @@ def desk(opened) -> Desk:
     Schedule.objects.all().delete()
     site = registry.the_site()
     site.kind_schedules, site.holidays, site.passback, site.unlisted_holders = {}, [], {}, True
+    site.admit_when_dead, site.admit_when_clock_unknown, site.unlisted_static = [], [], False
     site.save()
     return opened
 
@@ -122,10 +123,23 @@ def test_a_pass_with_a_limit_of_uses_or_hours_of_its_own_waits_for_the_list(desk
 
 
 def test_a_site_may_ask_its_gates_to_wait_for_the_list(desk):
-    site = registry.the_site()
-    site.unlisted_holders = False
-    site.save()
-    assert published(desk).head.unlisted_holders is False
+    for what, answer in (("phones", "no"), ("cards", "yes")):
+        desk.done("unlisted", what, answer, "--by", "chen")
+    head = published(desk).head
+    assert (head.unlisted_holders, head.unlisted_static) == (False, True)
+
+
+# --- doubt ----------------------------------------------------------------------------------
+
+
+def test_the_site_says_who_comes_in_while_clock_or_list_are_in_doubt(desk):
+    desk.done("trusted", "clock-unknown", "staff", "resident", "staff", "--by", "chen")
+    desk.done("trusted", "list-dead", "resident", "--by", "chen")
+    head = published(desk).head
+    assert head.admit_when_clock_unknown == {PassKind.RESIDENT, PassKind.STAFF}
+    assert head.admit_when_dead == {PassKind.RESIDENT}
+    desk.done("trusted", "list-dead", "--by", "chen")
+    assert published(desk).head.admit_when_dead == frozenset()
 
 
 # --- schedules (C08) ---------------------------------------------------------------------

@@ -20,6 +20,8 @@ MODULES: Final = {
     "passes": "passes",
     "schedule": "rules",
     "passback": "rules",
+    "trusted": "rules",
+    "unlisted": "rules",
     "history": "passes",
     "publish": "lists",
     "sign": "lists",

@@ -1,4 +1,4 @@
-"""`schedule` and `passback`: the rules for kinds of passes."""
+"""`schedule`, `passback`, `trusted` and `unlisted`: the rules for kinds of passes."""
 
 from pathlib import Path
 
@@ -133,4 +133,40 @@ def passback(kind: str, mode: str, minutes: int, by: str, home: Path | None) -> 
         say("note: a gate for the way in must be told of ways out, or it lets each pass in only once")
 
 
-COMMANDS = (schedule, passback)
+@click.command()
+@click.argument("doubt", type=click.Choice(list(rules.DOUBTS)))
+@click.argument("kinds", nargs=-1, type=kind_choice)
+@by_option
+@home_option
+def trusted(doubt: str, kinds: tuple[str, ...], by: str, home: Path | None) -> None:
+    """Say which KINDS come in even while a gate's clock is unknown or its list is dead.
+
+    All of them, in place of those before; none named, and nobody does.
+
+    \b
+    Example:
+      menshen-office trusted clock-unknown resident staff --by chen
+    """
+    homes.use(home)
+    rules.set_trusted(doubt, [PassKind(kind) for kind in kinds], by=by)
+    say(f"while {doubt}, {', '.join(kinds) or 'nobody'} may come in; {_NEXT}")
+
+
+@click.command()
+@click.argument("what", type=click.Choice(list(rules.UNLISTED)))
+@click.argument("answer", type=click.Choice(["yes", "no"]))
+@by_option
+@home_option
+def unlisted(what: str, answer: str, by: str, home: Path | None) -> None:
+    """Say whether well-signed cards, or phones with a certificate, open before a gate's list names them.
+
+    \b
+    Example:
+      menshen-office unlisted phones no --by chen
+    """
+    homes.use(home)
+    rules.set_unlisted(what, admitted=answer == "yes", by=by)
+    say(f"unlisted {what}: {answer}; {_NEXT}")
+
+
+COMMANDS = (schedule, passback, trusted, unlisted)

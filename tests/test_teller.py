@@ -3,7 +3,7 @@
 import json
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -15,8 +15,8 @@ from agent.stores import vitals
 from agent.teller import Teller
 from tests import brokers
 from tests.core.builders import at
-from tests.small_office import GATE, SITE, eventually
-from tests.test_uplink import Gate
+from tests.small_office import GATE, SITE, Office, eventually, public
+from tests.test_uplink import Gate, sync
 
 
 class Noon:
@@ -43,11 +43,8 @@ def client(port, name, status, topics=()):
     return PahoBroker(config, client_id=name, status_topic=status, topics=topics)
 
 
-@contextmanager
-def telling(gate, port, machine=lambda: Machine(1000, 41.5, 0), prefix=""):
-    """A teller at work."""
-    link = client(port, GATE, status_topic(SITE, GATE))
-    teller = Teller(
+def teller_over(gate, link, machine=Machine, prefix=""):
+    return Teller(
         SITE,
         GATE,
         broker=link,
@@ -59,6 +56,13 @@ def telling(gate, port, machine=lambda: Machine(1000, 41.5, 0), prefix=""):
         version="1.2.3",
         discovery_prefix=prefix,
     )
+
+
+@contextmanager
+def telling(gate, port, machine=lambda: Machine(1000, 41.5, 0), prefix=""):
+    """A teller at work."""
+    link = client(port, GATE, status_topic(SITE, GATE))
+    teller = teller_over(gate, link, machine, prefix)
     stop = threading.Event()
     thread = threading.Thread(target=teller.serve, args=(stop,))
     thread.start()
@@ -100,6 +104,26 @@ def test_mosquitto_sub_reads_live_events_one_a_line(gate, broker):
         lines = [line.rstrip(b"\n") for line in listener.stdout]
     assert lines == gate.lines()[-3:]
     assert json.loads(lines[0])["type"] == "menshen.exit.pressed"
+
+
+def test_a_backlog_that_cannot_leave_holds_no_live_event_up(gate, broker):
+    gate.happens(5000)
+    with (
+        closing(Office(broker.port, public(gate.key))) as office,
+        ear(broker.port, event_topic(SITE, GATE)) as hears,
+        sync(gate, broker.port, lambda: (public(office.key),)) as at_work,
+    ):
+        office.answers = False
+        teller = teller_over(gate, at_work.broker)
+        stop = threading.Event()
+        thread = threading.Thread(target=teller.serve, args=(stop,))
+        thread.start()
+        eventually(lambda: teller._told_n is not None)
+        gate.happens()
+        hears(lambda heard: [line for _, line in heard] == gate.lines()[-1:])
+        assert at_work.uplink.acked < 5000
+        stop.set()
+        thread.join()
 
 
 def test_events_of_a_time_without_a_link_are_left_to_the_log(gate, broker):

@@ -31,7 +31,7 @@ class Checker:
         """What is wrong with a configuration; empty when it is good. Bounded, one line each."""
         try:
             done = subprocess.run(
-                [_found(self.command[0]), *self.command[1:], "--config", str(config)],
+                [beside_this_one(self.command[0]), *self.command[1:], "--config", str(config)],
                 capture_output=True,
                 timeout=TAKES_AT_MOST_S,
                 check=False,
@@ -58,7 +58,7 @@ def _lines(said: bytes) -> list[str]:
     return [plain(line, _LONGEST_FAULT) for line in text.splitlines() if line.strip()]
 
 
-def _found(name: str) -> str:
+def beside_this_one(name: str) -> str:
     """The command that is installed beside this one, before any other of its name."""
     beside = Path(sys.executable).parent / name
     return str(beside) if beside.exists() else shutil.which(name) or name

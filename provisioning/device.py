@@ -9,6 +9,7 @@ exception leaves `answer`.
 import contextlib
 import hashlib
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,12 +23,14 @@ from provisioning import identity, wire
 from provisioning.decommission import Decommissioning
 from provisioning.enrolment import CURRENT, Enrolled, Enrolments, Refused
 from provisioning.identity import KeyFault
+from provisioning.inspection import Inspection
 from provisioning.machine import Cannot, Machine
 from provisioning.sealing import PROVED_FOR_S, Seal, TooSoon
 from provisioning.sessions import Sessions
 from provisioning.wire import Code, Method
 
 _REMEMBERED: Final = 64
+_INSPECTED_WITHIN_S: Final = 1800.0
 _FAULT_BYTES: Final = 2500
 """Of a check's faults in one answer, so that it fits a frame."""
 Say: TypeAlias = Callable[[wire.Message], None]
@@ -62,6 +65,8 @@ class Kiosk:
         self._machine = machine or Machine()
         self._seal = Seal(self.device_id, enrolments.folder, state)
         self._ending = Decommissioning(self.device_id, state, enrolments)
+        self._inspection = Inspection(self.device_id, state, enrolments, self._machine)
+        self._inspected_until_mono = 0.0
         self._reading: tuple[str, bytes] = ("", b"")
         self._sessions = Sessions(state)
         self._visitor: Visitor | None = None
@@ -82,6 +87,8 @@ class Kiosk:
             wire.NETWORK_GET.name: self._network_get,
             wire.NETWORK_WIFI.name: self._network_wifi,
             wire.DECOMMISSION.name: self._decommission,
+            wire.TEST_STEP.name: self._test_step,
+            wire.TEST_END.name: self._test_end,
         }
 
     def banner(self) -> str:
@@ -154,7 +161,7 @@ class Kiosk:
 
     def _call(self, request: wire.Request, method: Method[Any, Any], say: Say) -> wire.Answer | wire.Failure:
         params = method.params.model_validate(request.params)
-        if method.proof and self._enrolments.sealed and not self._seal.technician:
+        if method.proof and not self._may(method):
             return _failure(
                 request.id,
                 Code.SEALED,
@@ -237,6 +244,7 @@ class Kiosk:
             if isinstance(outcome, Refused):
                 return outcome
             done = outcome
+            self._inspected_until_mono = time.monotonic() + _INSPECTED_WITHIN_S
             self._note("enrol.committed", site=done.site, gate=done.gate, journal_key=str(key))
         known = identity.journal_key(self._state)
         if known is None:  # a new one would be a new gate, which nobody put on record
@@ -339,6 +347,28 @@ class Kiosk:
         if not isinstance(record, Refused):
             self._seal.forget()
             self._note("decommissioned", gate=params.gate)
+        return record
+
+    def _may(self, method: Method[Any, Any]) -> bool:
+        """Whether this session may do what a sealed kiosk wants a proof for.
+
+        Whoever has just enrolled it stands before it, and may inspect it.
+        """
+        return (
+            not self._enrolments.sealed
+            or bool(self._seal.technician)
+            or (method in (wire.TEST_STEP, wire.TEST_END) and time.monotonic() < self._inspected_until_mono)
+        )
+
+    def _test_step(self, params: wire.TestStepParams, say: Say) -> wire.TestStepResult | Refused:
+        say(wire.Notification(params={"stage": f"{params.step} {params.note}".strip()}))
+        return self._inspection.step(params)
+
+    def _test_end(self, params: wire.TestEndParams, say: Say) -> wire.InspectionRecord | Refused:
+        del say
+        record = self._inspection.end(params, self._seal.technician or self._who)
+        if not isinstance(record, Refused):
+            self._note("inspected", passed=str(record.passed).lower())
         return record
 
     @property

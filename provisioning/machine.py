@@ -19,6 +19,7 @@ from provisioning.wire import MAX_READ, Interface, NetworkResult, WifiParams, pl
 
 WIFI_FILE: Final = "menshen-wifi.nmconnection"
 JOURNALCTL: Final = ("journalctl", "--unit=menshen-*", "--output=short-iso", "--no-pager", "--lines=20000")
+SELFTEST: Final = ("menshen-agent", "selftest")
 _COMMAND_S: Final = 15.0
 _SYS_NET: Final = Path("/sys/class/net")
 _MOST: Final = 16
@@ -37,12 +38,16 @@ class Machine:
         networks: where NetworkManager keeps its connections; None where it is not used.
         reload_networks: run after a connection was written.
         log: prints the system's log of this gate.
+        try_gate, try_sync: given a step, `--config FILE` and `--for SECONDS`, try one part of the gate as
+            its own process would, and print what was found as one line of JSON.
     """
 
     sets_clock: bool = False
     networks: Path | None = None
     reload_networks: Sequence[str] = ("nmcli", "connection", "reload")
     log: Sequence[str] = JOURNALCTL
+    try_gate: Sequence[str] = SELFTEST
+    try_sync: Sequence[str] = SELFTEST
 
     def set_clock(self, utc: float) -> None:
         """Set the system's clock.

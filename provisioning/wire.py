@@ -64,6 +64,25 @@ Key: TypeAlias = Annotated[str, StringConstraints(pattern=r"^ed25519:[0-9a-f]{64
 Nonce: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Signature: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
 Handle: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}$")]
+Note: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z]{0,10}$")]
+Step: TypeAlias = Literal[
+    "light-red",
+    "light-green",
+    "light-white",
+    "tone",
+    "lock",
+    "exit",
+    "door",
+    "tamper",
+    "fire",
+    "camera",
+    "card",
+    "clock",
+    "disk",
+    "network",
+    "broker",
+    "list",
+]
 Size: TypeAlias = Annotated[int, Field(ge=0, le=max(MAX_FILE.values()))]
 
 
@@ -357,6 +376,53 @@ class DecommissionRecord(_Strict):
     signature: Signature
 
 
+class TestStepParams(_Strict):
+    """Args: note: tells one of several tries apart, such as `near`."""
+
+    step: Step
+    note: Note = ""
+
+
+class TestStepResult(_Strict):
+    """Args: ok: None where the person must say."""
+
+    ok: bool | None
+    found: Text
+
+
+class TestEndParams(_Strict):
+    """Args: answers: what the person said, by step, where the kiosk could not know."""
+
+    at: When
+    answers: dict[Step, bool]
+
+
+class InspectedStep(_Strict):
+    step: Step
+    note: Note
+    ok: bool
+    found: Annotated[str, StringConstraints(max_length=60, pattern=r"^[ -~]*$")]
+
+
+class InspectionRecord(_Strict):
+    """What an inspection found, signed by the kiosk.
+
+    Args:
+        signature: by journal_key over `inspection_text`.
+    """
+
+    device_id: Text
+    site: Name
+    gate: Name
+    at: When
+    by: Text
+    software: Text
+    journal_key: Key
+    passed: bool
+    steps: Annotated[list[InspectedStep], Field(max_length=20)]
+    signature: Signature
+
+
 class FileFacts(_Strict):
     size: Size
     sha256: Sha256
@@ -442,6 +508,12 @@ def decommission_text(record: DecommissionRecord) -> bytes:
     return b"menshen/decommission/1\0" + json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
 
 
+def inspection_text(record: InspectionRecord) -> bytes:
+    """What an inspected kiosk's key has signed: the record without its signature, as canonical JSON."""
+    facts = record.model_dump(exclude={"signature"})
+    return b"menshen/inspection/1\0" + json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
+
+
 # --- the table ---------------------------------------------------------------
 
 P = TypeVar("P", bound=BaseModel)
@@ -486,6 +558,10 @@ NETWORK_WIFI: Final = Method(
 DECOMMISSION: Final = Method(
     "decommission", DecommissionParams, DecommissionRecord, asks_again_s=2.0, gives_up_s=60.0, proof=True
 )
+TEST_STEP: Final = Method(
+    "test.step", TestStepParams, TestStepResult, asks_again_s=5.0, gives_up_s=90.0, proof=True
+)
+TEST_END: Final = Method("test.end", TestEndParams, InspectionRecord, asks_again_s=2.0, proof=True)
 
 METHODS: Final[dict[str, Method[Any, Any]]] = {
     method.name: method
@@ -493,5 +569,6 @@ METHODS: Final[dict[str, Method[Any, Any]]] = {
         *(HELLO, IDENTIFY, STATUS, CHALLENGE, PROVE),
         *(CSR, ENROL_BEGIN, ENROL_PUT, ENROL_COMMIT),
         *(READ_OPEN, READ_PART, TIME_SET, NETWORK_GET, NETWORK_WIFI, DECOMMISSION),
+        *(TEST_STEP, TEST_END),
     )
 }

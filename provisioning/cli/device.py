@@ -14,7 +14,7 @@ from provisioning.cli.common import baud_option, fail, stopped_by_signal
 from provisioning.device import Kiosk
 from provisioning.enrolment import Enrolments
 from provisioning.gadget import NoGadget, present
-from provisioning.machine import Machine
+from provisioning.machine import SELFTEST, Machine
 from provisioning.service import Service
 
 
@@ -48,6 +48,20 @@ from provisioning.service import Service
     help="Where NetworkManager keeps its connections; else Wi-Fi is not set over the link.",
 )
 @click.option("--set-clock", is_flag=True, help="Let the bench set this machine's clock.")
+@click.option(
+    "--try-gate",
+    default=shlex.join(SELFTEST),
+    show_default=True,
+    metavar="COMMAND",
+    help="Tries a part of the gate as its process would, for an inspection.",
+)
+@click.option(
+    "--try-sync",
+    default=shlex.join(SELFTEST),
+    show_default=True,
+    metavar="COMMAND",
+    help="Likewise for network, broker and list.",
+)
 @click.option("--unsealed", is_flag=True, help="Let an enrolled kiosk be enrolled anew; for a bench only.")
 @baud_option
 def device(  # noqa: PLR0913  an option each
@@ -58,6 +72,8 @@ def device(  # noqa: PLR0913  an option each
     check_command: str,
     networks: Path | None,
     set_clock: bool,
+    try_gate: str,
+    try_sync: str,
     unsealed: bool,
     baud: int,
 ) -> None:
@@ -73,16 +89,21 @@ def device(  # noqa: PLR0913  an option each
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    command = shlex.split(check_command)
+    command, gate_command, sync_command = map(shlex.split, (check_command, try_gate, try_sync))
     if not command:
         raise click.UsageError("--check-command is empty; name a command, such as `menshen-agent check`")
+    if not (gate_command and sync_command):
+        raise click.UsageError("--try-gate or --try-sync is empty; name a command, or leave it out")
     stop = stopped_by_signal()
     etc, state = etc.resolve(), state.resolve()
     try:
         for directory in (etc, state):
             directory.mkdir(parents=True, exist_ok=True)
+        machine = Machine(
+            sets_clock=set_clock, networks=networks, try_gate=gate_command, try_sync=sync_command
+        )
         enrolments = Enrolments(etc, Checker(command), unsealed=unsealed)
-        kiosk = Kiosk(state, enrolments, time.time, Machine(sets_clock=set_clock, networks=networks))
+        kiosk = Kiosk(state, enrolments, time.time, machine)
     except OSError as fault:
         fail(f"{fault.filename}: {fault.strerror}; the link needs both directories, and to write in them")
     Service(kiosk, tty, baud).run(stop)

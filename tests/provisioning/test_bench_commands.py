@@ -162,3 +162,9 @@ def test_a_gadget_is_set_up_once_and_shows_the_kiosks_number(tmp_path):
         assert gadget.present("id-1", configfs, controllers) == "fe980000.usb"
     assert (configfs / "menshen" / "strings" / "0x409" / "serialnumber").read_text() == "id-1"
     assert (configfs / "menshen" / "configs" / "c.1" / "acm.usb0").is_symlink()
+
+
+def test_the_technicians_guide_names_every_command():
+    guide = (Path(__file__).parents[2] / "docs" / "technician.md").read_text()
+    for name in main.commands.keys() - {"device", "gadget", "cable", "site-file"}:
+        assert f"`{name}" in guide or f"menshen-provision {name}" in guide, name

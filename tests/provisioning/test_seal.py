@@ -135,13 +135,19 @@ def test_what_wants_a_proof_is_refused_without_one(room, cable, named_site, meth
         "read.part": wire.PartParams(handle="0" * 8, offset=0, count=1),
         "time.set": wire.TimeParams(utc=1_800_000_000.0),
         "network.wifi": wire.WifiParams(ssid="garden", passphrase="open sesame"),
+        "test.step": wire.TestStepParams(step="lock"),
+        "test.end": wire.TestEndParams(at="2026-03-01T08:00:00.000Z", answers={}),
         "decommission": wire.DecommissionParams(gate="north", at="2026-03-01T08:00:00.000Z"),
     }
     with room.serving(room.kiosk()):
         enrol(room.bench, named_site, NORTH, Told())
-        before = room.in_force()
-        with sitting_down(room) as bench, pytest.raises(Refusal, match="sealed"):
-            bench.call(method, params[method.name])
+    before = room.in_force()
+    with (
+        room.serving(room.kiosk()),  # started anew: whoever enrolled it is long gone
+        sitting_down(room) as bench,
+        pytest.raises(Refusal, match="sealed"),
+    ):
+        bench.call(method, params[method.name])
     assert room.in_force() == before
 
 

@@ -64,7 +64,8 @@ class Hub:
         self._listeners: set[_Listener] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._seen = self._idle = 0
+        self._seen: int | None = None
+        self._idle = 0
         self._standing: dict[Reader, str] = {}
         self._thread: threading.Thread | None = None
 
@@ -117,7 +118,7 @@ class Hub:
         """
         follower.catch_up()
         newest = Event.objects.aggregate(newest=Max("pk"))["newest"] or 0
-        seen, self._seen = self._seen or newest, newest
+        seen, self._seen = newest if self._seen is None else self._seen, newest
         self._idle = 0 if newest != seen else self._idle + 1
         if self._idle % _REDRAW_IDLE:
             return

@@ -6,6 +6,7 @@ visitors' forms their privacy only then.
 """
 
 import secrets
+import signal
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -85,6 +86,8 @@ def serve(home: Home, address: Address) -> None:
         )
     except OSError as fault:
         raise OfficeFault(f"the certificate can't be used: {fault}") from fault
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, _told)
     HUB.start()
     try:
         server.run()
@@ -116,6 +119,11 @@ def _secret(home: Home) -> str:
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as fault:
         raise OfficeFault(f"the pages' secret {path} can't be read or made: {fault}") from fault
+
+
+def _told(signum: int, frame: Any) -> None:
+    """Uvicorn repeats the signal once all is closed; that is then the end of it."""
+    del signum, frame
 
 
 def _is_this_machine(host: str) -> bool:

@@ -51,7 +51,6 @@ class Desk:
             accounts.add(name, role, PASSWORD, by="tests")
 
     def clear(self) -> None:
-        use(self.home)
         for model in (
             Visit,
             VisitRules,

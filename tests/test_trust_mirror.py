@@ -218,6 +218,13 @@ def test_without_a_broker_the_list_in_use_stays_and_nothing_was_refused(site, cl
             source.fetch("timestamp.json", 10)
 
 
+def test_a_broker_without_a_list_is_waited_for(site, clean):
+    with source_at(clean, silence_s=0.2) as source:
+        outcome = site.sync(source)
+        assert isinstance(outcome, Missed)
+        assert "has no list of this site" in outcome.why
+
+
 def test_a_publisher_is_told_what_a_broker_does_not_let_it_do(site, tmp_path):
     (tmp_path / "word").write_text("w\n")
     users = {"publisher": "w", "north": "w"}

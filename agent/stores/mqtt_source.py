@@ -58,6 +58,8 @@ class MqttSource(Source):
         self._connect()
         if path == _STAMP:
             data = self._told(_STAMP)
+            if data is None:
+                raise Unreachable("the broker has no list of this site; does `menshen-office mirror` run?")
         elif root := _ROOT.fullmatch(path):
             data = self._ask_for(path, max_bytes) if int(root[1]) <= self._newest_root() else None
         else:

@@ -1,6 +1,7 @@
 """The office and a gate, both real: lists go out, events come in, and neither believes the other's broker."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -18,12 +19,16 @@ from agent.stores.loading import load
 from agent.stores.sources import DirectorySource
 from agent.stores.updates import update
 from firmware_tools.cli import main as firmware
+from office import home as homes
 from office.cli import main
 from office.keyring import Keyring
-from office.models import Alert, Event
 from tests import brokers
 from tests.small_office import GATE, SITE, eventually, public
 from tests.test_uplink import Gate, sync
+
+homes.prepare()
+
+from office.models import Alert, Event  # noqa: E402  models want Django set up
 
 USERS = {GATE: "n", "office": "o"}
 
@@ -188,3 +193,52 @@ def test_a_gates_journal_arrives_whole_though_everything_dies_in_between(site, t
     assert not Alert.objects.exists()
     lines = site.office("feed", "--format", "jsonl").splitlines()
     assert [json.loads(line)["kind"] for line in lines].count("exit.pressed") == 150 + 300 + 50 + 1
+
+
+def test_an_office_restored_from_its_backup_gets_everything_again(site, tmp_path):
+    gate = Gate(tmp_path)
+    record = {"site": SITE, "gate": GATE, "device_id": "rpi-1", "journal_key": str(public(gate.key))}
+    (tmp_path / "record.json").write_text(json.dumps({**record, "direction": "in", "zone": "main"}))
+    site.office("gate", "add", tmp_path / "record.json")
+    office_key = Keyring.load(site.folder / "home" / "keys").ack.public
+    home, backup = site.folder / "home" / "office.db", site.folder / "backup.db"
+    with ExitStack() as house:
+        broker = house.enter_context(brokers.mosquitto(tmp_path / "broker"))
+        address = f"{brokers.LOOPBACK}:{broker.port}"
+        command = [sys.executable, "-m", "office.cli", "ingest", "--broker", address]
+
+        def ingester():
+            words = [*command, "--home", str(site.folder / "home")]
+            process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+            house.callback(process.wait)
+            house.callback(process.kill)
+            return process
+
+        first = ingester()
+        gate.start()
+        gate.happens(99)
+        uplink = house.enter_context(sync(gate, broker.port, lambda: (office_key,))).uplink
+        eventually(lambda: uplink.acked == 100, within_s=60)
+        first.terminate()
+        first.wait()
+        connections.close_all()
+        with sqlite3.connect(home) as old, sqlite3.connect(backup) as copy:
+            old.backup(copy)
+        old.close()
+        copy.close()
+        second = ingester()
+        gate.happens(500)
+        eventually(lambda: uplink.acked == 600, within_s=60)
+        second.terminate()
+        second.wait()
+        for name in ("office.db-wal", "office.db-shm"):
+            home.with_name(name).unlink(missing_ok=True)
+        home.write_bytes(backup.read_bytes())
+        third = ingester()
+        gate.happens(1)  # from which the office sees that it has forgotten something
+        eventually(lambda: Event.objects.count() == 601, within_s=60)
+        gate.stop()
+        third.terminate()
+        assert third.wait(10) == 0
+    assert [bytes(event.body) for event in Event.objects.order_by("pk")] == gate.lines()
+    assert not Alert.objects.exists()

@@ -27,7 +27,7 @@ from hw.telling import Teller
 PAT_S: Final = 0.1
 ANSWER_S: Final = 0.1
 """How long unlock waits to be told that the lock is released; for the order of what is told, not more."""
-HUNG_S: Final = 1.5
+HUNG_S: Final = 3.0
 START_S: Final = 15.0
 RETRY_S: Final = 1.0
 

@@ -26,7 +26,7 @@ from hw.supervised import PAT_S, SupervisedRelay
 from hw.supervisor import SILENCE_S
 from hw.telling import Teller
 
-PULSE_S, LONG_BEFORE_S = 9.0, 4.0
+PULSE_S, LONG_BEFORE_S = 9.0, 7.0
 PART = load_board("simulator").relay
 
 GATE = f"""

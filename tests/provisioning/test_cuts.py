@@ -2,21 +2,15 @@
 
 import contextlib
 import os
-import random
 import shutil
 import sys
 import threading
-import time
 from hashlib import sha256
 
 import pytest
 
 from provisioning.cable import Cable, Unplugged, noise
-from provisioning.check import Checker
-from provisioning.device import Kiosk
 from provisioning.enrol import enrol
-from provisioning.enrolment import Enrolments
-from provisioning.machine import Machine
 
 from .workbench import ANNOUNCED, NORTH, Room, Told, ask, greeted, put, stage
 
@@ -29,36 +23,6 @@ def test_noise_ends_in_the_right_enrolment(room, site, seed):
     ):
         enrol(room.bench, site, NORTH, Told())
     assert room.in_force() == room.expected(site)
-
-
-def test_at_one_wrong_byte_in_a_hundred_small_frames_get_through(room, site):
-    with (
-        contextlib.closing(Cable(room.near, room.far, noise(0.01, 7))),
-        room.serving(room.kiosk()),
-    ):
-        enrol(room.bench, site, NORTH, Told())
-    assert room.in_force() == room.expected(site)
-
-
-def test_a_log_comes_whole_over_a_noisy_line(room):
-    data = random.Random(3).randbytes(100_000)
-    (room.folder / "log").write_bytes(data)
-    kiosk = Kiosk(
-        room.state,
-        Enrolments(room.etc, Checker(("true",))),
-        time.time,
-        Machine(log=("cat", str(room.folder / "log"))),
-    )
-    shares = []
-    with (
-        contextlib.closing(Cable(room.near, room.far, noise(0.00003, 5))),
-        room.serving(kiosk),
-        room.bench() as bench,
-    ):
-        bench.hello()
-        assert bench.read("log", lambda done, whole: shares.append(done / whole)) == data
-    assert shares == sorted(shares)
-    assert shares[-1] == 1.0
 
 
 def test_a_cable_pulled_at_every_step_leaves_an_enrolment_or_none(tmp_path, site):

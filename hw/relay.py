@@ -7,8 +7,8 @@ since hw.supervisor is this class and a line to be asked by.
 """
 
 import contextlib
-import logging
 import math
+import sys
 import threading
 import time
 from typing import Final, Protocol
@@ -16,8 +16,6 @@ from typing import Final, Protocol
 RETRY_S: Final = 0.05
 _NOTHING: Final = threading.Event()
 _NOTHING.set()
-
-_log = logging.getLogger("hw.relay")
 
 
 class Line(Protocol):
@@ -129,7 +127,7 @@ class Relay:
             if not self._failing:  # once, not twenty times a second
                 self._failing = True
                 with contextlib.suppress(Exception):  # a full log must not end the one who ends pulses
-                    _log.warning("relay.rest_failed why=%r", fault)
+                    print(f"level=warning event=relay.rest_failed why={fault!r}", file=sys.stderr, flush=True)
             return _NOTHING
         self._failing = False
         if self._since is None:

@@ -22,7 +22,6 @@ than SIGKILL do not move it: it ends when the gate does.
 """
 
 import contextlib
-import logging
 import os
 import resource
 import select
@@ -31,7 +30,6 @@ import socket
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Final
 
 from hw.relay import Line, Relay
@@ -102,7 +100,7 @@ def open_line(named: str) -> Line:
     if kind == "file":
         from hw.sim.line import SimulatedLine  # noqa: PLC0415
 
-        return SimulatedLine(Path(rest))
+        return SimulatedLine(rest)
     from gpiozero import DigitalOutputDevice  # type: ignore[import-untyped]  # noqa: PLC0415
 
     from hw.pins import pin_factory  # noqa: PLC0415
@@ -129,7 +127,6 @@ def confine() -> None:
 def main(named: str, ceiling_s: float) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    logging.basicConfig(level=logging.WARNING, format="level=warning event=%(message)s process=supervisor")
     gate = socket.socket(fileno=os.dup(0))
     answering = _Answering(gate)
     try:

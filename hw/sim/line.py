@@ -3,21 +3,19 @@
 The level is a byte in a file. Whoever opened it last drives it; when they are
 killed it stays as it was left, and anybody may look at it meanwhile. Beside it
 stand what a probe on the wire would have seen: how often it rose, and for how
-long at most. Standard library only.
+long at most. Standard library only, and little of it: a lock waits for this to load.
 """
 
 import mmap
+import os
 import struct
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 _LAYOUT: Final = struct.Struct("<?7xQdd")  # level, rises, when it rose (monotonic), longest in seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """What a probe on the line has seen.
 
     Args:
@@ -40,10 +38,13 @@ class SimulatedLine:
         OSError: the file can't be had.
     """
 
-    def __init__(self, path: Path) -> None:
-        with path.open("a+b") as file:
-            file.truncate(_LAYOUT.size)
-            self._map = mmap.mmap(file.fileno(), _LAYOUT.size)
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.ftruncate(file, _LAYOUT.size)
+            self._map = mmap.mmap(file, _LAYOUT.size)
+        finally:
+            os.close(file)
         self.off()
 
     def on(self) -> None:
@@ -68,12 +69,16 @@ class SimulatedLine:
         self._map[:] = _LAYOUT.pack(active, rises, rose, longest_s)
 
 
-def look(path: Path) -> Trace:
+def look(path: str | os.PathLike[str]) -> Trace:
     """What a probe on the line has seen so far; at rest if nobody ever drove it."""
     try:
-        raw = path.read_bytes()
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        raw = b""
+        return Trace(active=False, rises=0, longest_s=0.0)
+    try:
+        raw = os.read(file, _LAYOUT.size)
+    finally:
+        os.close(file)
     if len(raw) != _LAYOUT.size:
         return Trace(active=False, rises=0, longest_s=0.0)
     active, rises, _, longest_s = _LAYOUT.unpack(raw)

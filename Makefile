@@ -85,6 +85,10 @@ bench-sync: setup-dev  ## a gate's backlog to its office, against a plain MQTT c
 rig-camera: setup-dev  ## the camera driver against the real picamera2 and libcamera (root; 2 GB, once)
 	@tests/rig/camera.sh
 
+.PHONY: drill-pages
+drill-pages: setup-dev  ## the office's pages in real browsers (wants Debian's chromium)
+	@MENSHEN_BROWSERS=1 $(PY) -m pytest -n0 tests/office_pages/test_browsers.py
+
 requirements:  ## pin again what pyproject.toml asks for (wants uv)
 	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt
 	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql --extra dev $(PIN) -c requirements/run.txt -o requirements/dev.txt

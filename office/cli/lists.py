@@ -1,26 +1,20 @@
 """`publish`, `sign`, `renew` and `mirror`: what the gates are told."""
 
-import secrets
-from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import click
 from django.utils import timezone
 
-from agent.core.allowlist import Head
 from office import home as homes
-from office import hot, logs, publishing, registry, repository
+from office import hot, logs, publishing, repository
 from office.cli.common import F, home_option, say, until_told
 from office.drafts import Draft
 from office.faults import OfficeFault
-from office.ingest.subscriber import Address
 from office.keyring import Keyring, load_signer
-from office.mirror import Mirror, keep_for_ever
-from office.mirror_link import Link, LinkFault
+from office.mirror import keep_for_ever
 from office.places import Place, alone
+from office.telling import link_to, mirror_of, mirror_to, publish_list
 
 directory = click.Path(file_okay=False, path_type=Path)
 _file = click.Path(dir_okay=False, path_type=Path)
@@ -72,42 +66,25 @@ def publish(  # noqa: PLR0913, PLR0917  an option each
         if only_hot:
             hot.tell(Path(place.out), Path(place.trust), Keyring.load(office.keys), now)
         else:
-            _publish_list(place, Keyring.load(office.keys), now, draft)
+            made = publish_list(place, Keyring.load(office.keys), now, draft)
+            _say(made, draft or Path(place.out), drafted=draft is not None)
         place.remember(office)
         if draft is None:
-            _mirror_to(place, office)
+            mirror_to(place, office)
     if only_hot:
         say(f"what is denied since the last list is in {place.out}")
 
 
-def _publish_list(place: Place, keyring: Keyring, now: datetime, draft: Path | None) -> None:
-    out, trust = Path(place.out), Path(place.trust)
-
-    def deliver(head: Head, parts: Mapping[bytes, bytes]) -> None:
-        if draft is not None:
-            Draft.make(draft, out, keyring.signers["allowlist"], head, parts, now.timestamp())
-            return
-        denied = hot.beyond(head, parts, out, now)
-        repository.publish(out, trust, keyring, head, parts, now.timestamp(), denied)
-
-    published = publishing.publish(
-        registry.the_site(),
-        now,
-        repository.last_number(out),
-        {keyring.issuer.key_id: keyring.issuer.public},
-        (keyring.ack.public,),
-        deliver,
-        (keyring.order.public,),
-    )
+def _say(published: publishing.Published, out: Path, *, drafted: bool) -> None:
     for sign, pass_ids in (("+", published.added), ("~", published.changed), ("-", published.dropped)):
         for pass_id in pass_ids:
             click.echo(f"{sign} {pass_id}")
     say(
-        f"list {published.number} with {published.passes} passes is in {draft or out}: {len(published.added)} new, "
+        f"list {published.number} with {published.passes} passes is in {out}: {len(published.added)} new, "
         f"{len(published.changed)} changed, {len(published.dropped)} dropped"
     )
-    if draft is not None:
-        say(f"no gate hears of it yet; next: another person runs `menshen-office sign {draft} --keys THEIRS`")
+    if drafted:
+        say(f"no gate hears of it yet; next: another person runs `menshen-office sign {out} --keys THEIRS`")
 
 
 @click.command()
@@ -134,7 +111,7 @@ def sign(draft: Path, keys: Path, home: Path | None) -> None:
         waiting.publish(
             Path(place.out), Path(place.trust), Keyring.load(office.keys), now.timestamp(), denied
         )
-        _mirror_to(place, office)
+        mirror_to(place, office)
     say(f"list {waiting.head.number} has its signatures and is in {place.out}")
 
 
@@ -154,7 +131,7 @@ def renew(trust: Path | None, out: Path | None, home: Path | None) -> None:
     with alone(office):
         keyring = Keyring.load(office.keys)
         renewed = repository.renew(Path(place.out), Path(place.trust), keyring, timezone.now().timestamp())
-        _mirror_to(place, office)
+        mirror_to(place, office)
     say(f"list {renewed.number} in {place.out} is signed again")
 
 
@@ -185,47 +162,7 @@ def mirror(
     place = replace(last, out=str(out or last.out), broker=broker or last.broker)
     if broker:
         place = replace(place, username=username or "", password_file=str(password_file or ""))
-    keep_for_ever(_mirror_of(place, office), lambda: _link(place), stop)
-
-
-def tell_at_once(office: homes.Home) -> bool:
-    """Publish what is denied since the last list, where that went; False if there was none yet.
-
-    Raises:
-        OfficeFault: the gates could not be told.
-    """
-    place = Place.last(office)
-    if place is None:
-        return False
-    with alone(office):
-        hot.tell(Path(place.out), Path(place.trust), Keyring.load(office.keys), timezone.now())
-        _mirror_to(place, office)
-    return True
-
-
-def _mirror_to(place: Place, office: homes.Home) -> None:
-    if not place.broker:
-        return
-    try:
-        with closing(_link(place)) as link:
-            _mirror_of(place, office).bring(link)
-    except LinkFault as fault:
-        raise OfficeFault(
-            f"it is in {place.out}, but not on the broker: {fault}; repeat with `menshen-office publish --hot`, "
-            "or let `menshen-office mirror` run"
-        ) from fault
-
-
-def _link(place: Place) -> Link:
-    address = Address.parse(
-        place.broker, place.username or None, Path(place.password_file) if place.password_file else None
-    )
-    return Link(address, f"menshen-list-{registry.the_site()}-{secrets.token_hex(3)}")
-
-
-def _mirror_of(place: Place, office: homes.Home) -> Mirror:
-    note = office.path / f"mirrored-{place.broker.replace('/', '-').replace(':', '-')}.json"
-    return Mirror(Path(place.out), registry.the_site().name, note)
+    keep_for_ever(mirror_of(place, office), lambda: link_to(place), stop)
 
 
 def _place(office: homes.Home, trust: Path | None, out: Path | None) -> Place:

@@ -146,7 +146,7 @@ def code(pass_id: str, png: Path | None, svg: Path | None, home: Path | None) ->
 def _move(what: str, pass_id: str, by: str, why: str, home: Path | None) -> None:
     place = homes.use(home)
     moved = registry.move(what, pass_id, by=by, why=why)
-    from office.cli.lists import tell_at_once  # noqa: PLC0415  TUF takes a quarter of a second to import
+    from office.telling import tell_at_once  # noqa: PLC0415  TUF takes a quarter of a second to import
 
     try:
         told = tell_at_once(place)

@@ -19,10 +19,12 @@ from django.db.models import Max
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from office.faults import OfficeFault
 from office.feed import Wish
 from office.logs import log
 from office.models import Event
-from office.web import follower, lookup, scene, visits
+from office.web import follower, lookup, scene, telling, visits
+from office.web.models import Visit, VisitState
 
 LOOK_S: Final = 0.4
 _REDRAW_IDLE: Final = 12
@@ -66,6 +68,7 @@ class Hub:
         self._stop = threading.Event()
         self._seen: int | None = None
         self._idle = 0
+        self._left: int | None = None
         self._standing: dict[Reader, str] = {}
         self._thread: threading.Thread | None = None
 
@@ -116,7 +119,8 @@ class Hub:
         Raises:
             django.db.DatabaseError: the database is away; look again later.
         """
-        follower.catch_up()
+        if follower.catch_up():
+            self._tell_gates_who_left()
         newest = Event.objects.aggregate(newest=Max("pk"))["newest"] or 0
         seen, self._seen = newest if self._seen is None else self._seen, newest
         self._idle = 0 if newest != seen else self._idle + 1
@@ -129,6 +133,16 @@ class Hub:
         for one in listeners:
             if message := news[one.reader]:
                 one.loop.call_soon_threadsafe(one.offer, message)
+
+    def _tell_gates_who_left(self) -> None:
+        left = Visit.objects.filter(state=VisitState.LEFT).count()
+        before, self._left = self._left, left
+        if before is None or left <= before:
+            return
+        try:
+            telling.deny_at_once()
+        except OfficeFault as fault:
+            log.error("visits.untold", found=str(fault), next="the next list says it")
 
     def _news(self, reader: Reader, seen: int, newest: int) -> bytes:
         """The message for one kind of reader; empty if it would look as before."""

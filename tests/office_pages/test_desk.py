@@ -4,18 +4,25 @@ import io
 import json
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import openpyxl
 import pytest
 import zxingcpp
 from django.utils import timezone
 
+from firmware_tools.ceremony import make_keys, sign_trust, write_trust
+from firmware_tools.key_files import OfficePublic
+from office import repository
 from office.alerts import Matter, raise_alert
+from office.home import Home
+from office.keyring import Keyring
 from office.models import Act, Alert, Pass, Person
+from office.places import Place
 from office.web import follower, importing
 from office.web.hub import HUB, Reader
 from office.web.models import HourCount, Inside, PersonFile
-from tests.office_pages.desk import Desk
+from tests.office_pages.desk import SITE, Desk
 
 TODAY = timezone.now()
 A_PASS = {
@@ -127,6 +134,24 @@ def test_stopping_a_pass_wants_a_reason(desk: Desk) -> None:
 
 def test_publishing_before_the_first_ceremony_says_what_to_do(desk: Desk) -> None:
     assert "menshen-office publish" in desk.browser("wang").post("/publish", follow=True).text
+
+
+def test_the_gates_are_told_from_the_page(desk: Desk, tmp_path: Path) -> None:
+    """C03, C11."""
+    home = Home(desk.home)
+    office = OfficePublic.model_validate(Keyring.load(home.keys).office_public(SITE))
+    make_keys(tmp_path / "offline", b"a long passphrase for a test")
+    signed = sign_trust(tmp_path / "offline", office, b"a long passphrase for a test", TODAY)
+    write_trust(tmp_path / "trust", *signed)
+    Place(str(tmp_path / "trust"), str(tmp_path / "published")).remember(home)
+    one = desk.holder()
+    approver = desk.browser("wang")
+    assert "with 1 passes is published" in approver.post("/publish", follow=True).text
+    assert repository.last_number(tmp_path / "published") >= 1
+    stamp = (tmp_path / "published" / "timestamp.json").read_bytes()
+    approver.post(f"/passes/{one.pass_id}/move", {"what": "revoke", "why": "lost"})
+    assert (tmp_path / "published" / "timestamp.json").read_bytes() != stamp
+    (desk.home / "published.json").unlink()
 
 
 # --- spreadsheets: C12 ---------------------------------------------------------

@@ -13,7 +13,7 @@ OWED_FRAMES = 4
 
 
 class Budget:
-    """An account of milliseconds.
+    """An account of milliseconds of processor time: what other processes take is not the reader's debt.
 
     Args:
         per_frame_ms: earned by each frame; a quiet stream saves some, a hard frame owes some.
@@ -34,9 +34,9 @@ class Budget:
     @contextmanager
     def spending(self) -> Iterator[None]:
         """Charge what happens inside; a single monstrous frame is forgiven beyond some frames' worth."""
-        started = time.perf_counter()
+        started = time.thread_time()
         try:
             yield
         finally:
-            spent_ms = (time.perf_counter() - started) * 1000
+            spent_ms = (time.thread_time() - started) * 1000
             self._balance_ms = max(-OWED_FRAMES * self._per_frame_ms, self._balance_ms - spent_ms)

@@ -32,7 +32,7 @@ class ReaderConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stages: StageNames = ("A", "B", "a", "s", "b", "third")
+    stages: StageNames = ("A", "B", "s", "a", "b", "third")
     extras: StageNames = ("pyzbar",)
     extra_every: int = Field(default=8, ge=1, le=1000)
     budget_ms: float = Field(default=60.0, ge=1, le=60_000)

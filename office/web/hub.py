@@ -26,12 +26,13 @@ from office.models import Event
 from office.web import follower, lookup, scene, telling, visits
 from office.web.models import Visit, VisitState
 
-LOOK_S: Final = 0.4
-_REDRAW_IDLE: Final = 12
+LOOK_S: Final = 0.25
+_REDRAW_IDLE: Final = 20
 """Looks without news between two drawings of how things stand: alerts and quiet gates make no events."""
 _BACKLOG: Final = 20
 _KEEP_ALIVE_S: Final = 15.0
 _MOST_LISTENERS: Final = 200
+_END: Final = b""
 
 
 class Reader(NamedTuple):
@@ -82,6 +83,12 @@ class Hub:
         if self._thread is not None:
             self._thread.join()
 
+    def release(self) -> None:
+        """Let all pages go, so that the server can end; they come back by themselves."""
+        with self._lock:
+            for one in self._listeners:
+                one.loop.call_soon_threadsafe(one.offer, _END)
+
     async def listen(self, reader: Reader, after: int) -> AsyncIterator[bytes]:
         """What a page is sent, as text/event-stream, until its reader leaves.
 
@@ -101,9 +108,12 @@ class Hub:
             yield await sync_to_async(self.since)(reader, after)
             while True:
                 try:
-                    yield await asyncio.wait_for(listener.queue.get(), _KEEP_ALIVE_S)
+                    message = await asyncio.wait_for(listener.queue.get(), _KEEP_ALIVE_S)
                 except TimeoutError:
-                    yield b": still here\n\n"
+                    message = b": still here\n\n"
+                if message == _END:
+                    return
+                yield message
         finally:
             with self._lock:
                 self._listeners.discard(listener)

@@ -141,3 +141,7 @@ class _Server(uvicorn.Server):
         if self.started and self.servers:
             port = self.servers[0].sockets[0].getsockname()[1]
             print(f"pages.listening port={port}", flush=True)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        HUB.release()
+        await super().shutdown(sockets)

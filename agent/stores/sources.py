@@ -38,9 +38,9 @@ class Source(Protocol):
         """
         ...
 
-    def ahead(self, paths: Sequence[str], max_bytes: int) -> None:
+    def ahead(self, paths: Sequence[str], max_bytes: int) -> None:  # noqa: ARG002  most sources need no notice
         """Hear what will be asked for next, each of at most max_bytes, so that it can come together."""
-        ...
+        return
 
     def wait(self, stop: threading.Event, wait_s: float) -> None:
         """Return when there may be something new, after wait_s, or soon after stop was set."""

@@ -177,6 +177,10 @@ class ListReader:
             self._connection.close()
             self._connection = None
 
+    def __del__(self) -> None:
+        # A list in use holds its reader; whoever drops the list lets go of the file with it.
+        self.close()
+
     def _connected(self) -> sqlite3.Connection:
         inode = self._path.stat().st_ino
         stale = self._still and read_only.written_again(self._path)

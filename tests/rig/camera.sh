@@ -8,7 +8,7 @@
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 root=${1:-/var/tmp/menshen-rig}
-mirror=${MIRROR:-http://deb.debian.org/debian}
+mirror=${MIRROR:-}
 say() { printf 'rig: %s\n' "$*" >&2; }
 
 [ "$(id -u)" -eq 0 ] || { say "wanted: root, for chroot"; exit 3; }
@@ -17,7 +17,7 @@ command -v debootstrap >/dev/null || { say "debootstrap is missing: apt install 
 if [ ! -e "$root/ready" ]; then
     say "making a Debian 13 root in $root; some minutes, once"
     debootstrap --variant=minbase --include=ca-certificates,python3-pip,python3-dev,gcc,libcap-dev,python3-numpy,python3-pydantic,python3-pil \
-        trixie "$root" "$mirror" >"$root.log" 2>&1 || { say "debootstrap failed; see $root.log"; exit 1; }
+        trixie "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1 || { say "debootstrap failed; see $root.log"; exit 1; }
     echo "deb $mirror trixie-backports main" >"$root/etc/apt/sources.list.d/backports.list"
     for file in /etc/resolv.conf /etc/pip.conf /etc/ssl/certs/ca-certificates.crt; do
         [ ! -e "$file" ] || cp "$file" "$root$file"

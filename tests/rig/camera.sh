@@ -18,7 +18,7 @@ if [ ! -e "$root/ready" ]; then
     say "making a Debian 13 root in $root; some minutes, once"
     debootstrap --variant=minbase --include=ca-certificates,python3-pip,python3-dev,gcc,libcap-dev,python3-numpy,python3-pydantic,python3-pil \
         trixie "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1 || { say "debootstrap failed; see $root.log"; exit 1; }
-    echo "deb $mirror trixie-backports main" >"$root/etc/apt/sources.list.d/backports.list"
+    sed 's/ trixie / trixie-backports /' "$root/etc/apt/sources.list" >"$root/etc/apt/sources.list.d/backports.list"
     for file in /etc/resolv.conf /etc/pip.conf /etc/ssl/certs/ca-certificates.crt; do
         [ ! -e "$file" ] || cp "$file" "$root$file"
     done

@@ -1,6 +1,6 @@
 """The stages that a reader may be built of, by name.
 
-A new stage is one class and one line in STAGES. A stage looks at one frame,
+A new stage is one line in STAGES, and a class if it does more than look at a view. A stage looks at one frame,
 remembers nothing, and may fail: the reader survives it.
 """
 
@@ -10,15 +10,21 @@ from typing import Final
 from agent.vision.stages.bent import Bent
 from agent.vision.stages.stage import Found, Stage, StageAbsent
 from agent.vision.stages.zbar import Zbar
-from agent.vision.stages.zxing import Full, Grown, Half, Pale, SharpHalf, Shrunk, Soft, SoftHalf
+from agent.vision.stages.zxing import Grown, Pale, Plain
 
 STAGES: Final[dict[str, Callable[[], Stage]]] = {
-    "A": Half,
-    "a": SoftHalf,
-    "B": Full,
-    "b": Soft,
-    "s": SharpHalf,
-    "third": lambda: Shrunk("third", 1 / 3),
+    # A quarter of the pixels finds most codes held to a gate.
+    "A": lambda: Plain("A", 0.0, lambda views: views.half),
+    # Through a small Gaussian, for moire and noise; nearly as cheap as A.
+    "a": lambda: Plain("a", 0.1, lambda views: views.soft_half),
+    # For codes that are small or far.
+    "B": lambda: Plain("B", 0.2, lambda views: views.full),
+    # Through a Gaussian, for screens' pixel grids and noisy nights.
+    "b": lambda: Plain("b", 0.4, lambda views: views.soft),
+    # Sharpened, for codes too near to a fixed lens.
+    "s": lambda: Plain("s", 0.5, lambda views: views.sharp_half),
+    # For codes that fill a large picture and for print dots.
+    "third": lambda: Plain("third", 0.6, lambda views: views.shrunk(1 / 3)),
     "double": lambda: Grown("double", 2.0),
     "pale": Pale,
     "bent": Bent,

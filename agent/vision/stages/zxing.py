@@ -5,7 +5,7 @@ camera. Payloads are taken as bytes; the library's text rewrites control bytes.
 The library releases the GIL while it works.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -59,67 +59,21 @@ def scan(luma: Grey, full: Grey, *, invert: bool, downscale: bool = False) -> Se
     ]
 
 
-class Half:
-    """A: half size, with inversion. A quarter of the pixels finds most codes held to a gate."""
+class Plain:
+    """One look at the frame as a view shows it.
 
-    name = "A"
-    effort = 0.0
+    Args:
+        name, effort: see Stage.
+        shown: which view; made once a frame, however many stages ask for it.
+    """
 
-    def look(self, views: Views) -> Sequence[Found]:
-        return scan(views.half, views.full, invert=True)
-
-
-class SoftHalf:
-    """a: half size through a small Gaussian, for moire and noise; nearly as cheap as A."""
-
-    name = "a"
-    effort = 0.1
-
-    def look(self, views: Views) -> Sequence[Found]:
-        return scan(views.soft_half, views.full, invert=True)
-
-
-class SharpHalf:
-    """s: half size, sharpened, for codes too near to a fixed lens."""
-
-    name = "s"
-    effort = 0.5
-
-    def look(self, views: Views) -> Sequence[Found]:
-        return scan(views.sharp_half, views.full, invert=True)
-
-
-class Full:
-    """B: full size, for codes that are small or far."""
-
-    name = "B"
-    effort = 0.2
-
-    def look(self, views: Views) -> Sequence[Found]:
-        return scan(views.full, views.full, invert=True)
-
-
-class Soft:
-    """b: full size through a Gaussian, for screens' pixel grids and noisy nights."""
-
-    name = "b"
-    effort = 0.4
-
-    def look(self, views: Views) -> Sequence[Found]:
-        return scan(views.soft, views.full, invert=True)
-
-
-class Shrunk:
-    """A fraction of the size, for codes that fill a large picture and for print dots."""
-
-    effort = 0.6
-
-    def __init__(self, name: str, factor: float) -> None:
+    def __init__(self, name: str, effort: float, shown: Callable[[Views], Grey]) -> None:
         self.name = name
-        self._factor = factor
+        self.effort = effort
+        self._shown = shown
 
     def look(self, views: Views) -> Sequence[Found]:
-        return scan(views.shrunk(self._factor), views.full, invert=True)
+        return scan(self._shown(views), views.full, invert=True)
 
 
 class Grown:

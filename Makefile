@@ -92,7 +92,7 @@ drill-pages: setup-dev  ## the office's pages in real browsers (wants Debian's c
 requirements:  ## pin again what pyproject.toml asks for (wants uv)
 	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt
 	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql --extra dev $(PIN) -c requirements/run.txt -o requirements/dev.txt
-	printf 'hatchling\neditables\n' | uv pip compile - $(PIN) -o requirements/build.txt
+	printf 'pip\nhatchling\neditables\n' | uv pip compile - $(PIN) -o requirements/build.txt
 
 PIN := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

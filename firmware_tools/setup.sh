@@ -77,13 +77,15 @@ command -v "$python" >/dev/null || die "found no $python; install Debian's pytho
 # --- the private environment -------------------------------------------------
 requirements=requirements/$kind.txt
 stamp=$venv/.menshen-$kind
-want=$(cat "$requirements" pyproject.toml firmware_tools/setup.sh | sha256sum | cut -d' ' -f1)
+want=$(cat "$requirements" requirements/build.txt pyproject.toml firmware_tools/setup.sh | sha256sum | cut -d' ' -f1)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
 [ -x "$venv/bin/python" ] || { say "making $venv"; "$python" -m venv $venv_flags "$venv"; }
 say "installing $requirements"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements"
-# The five packages as they stand, editable, with their commands. Their build
-# tool is pinned beside the rest, so nothing unpinned is fetched.
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+pip() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
+# First the tools that install, pinned beside the rest so that nothing unpinned is fetched. The pip that
+# Debian brings into an environment mistakes `name[extra]` for unpinned as soon as `name` has a newer release.
+pip --require-hashes -r requirements/build.txt
+pip --require-hashes -r "$requirements"
+# The five packages as they stand, editable, with their commands.
+pip --no-deps --no-build-isolation --editable .
 printf '%s' "$want" >"$stamp"

@@ -77,7 +77,7 @@ class Floors:
         """Remember versions, durably; a lower one changes nothing."""
         with self._db.atomic():
             self._db.conn.executemany(
-                "INSERT INTO floors VALUES (?, ?, ?) ON CONFLICT (role, keys)"
+                "INSERT INTO floors (role, keys, version) VALUES (?, ?, ?) ON CONFLICT (role, keys)"
                 " DO UPDATE SET version = excluded.version WHERE excluded.version > version",
                 [(one.role, one.keys, one.version) for one in seen],
             )

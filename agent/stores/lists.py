@@ -21,11 +21,10 @@ from typing import Final, Self
 from sqlite_utils import Database, Migrations
 
 from agent.stores import read_only
+from agent.stores.sources import MAX_FILE_BYTES
 
 MODE: Final = 0o640
 """Of the database's files: the gate's user reads them through the group."""
-MAX_FILE_BYTES: Final = 128 * 1024
-"""Of one metadata file or head; the largest list's head has about 5 kB."""
 MAX_PART_BYTES: Final = 256 * 1024
 _MAX_FILES: Final = 80
 MAX_WHY: Final = 500

@@ -15,6 +15,9 @@ from typing import Final, Protocol
 SAFE_PATH: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){0,3}")
 """Repository paths: no empty, hidden or parent segment, nothing a shell or an URL would read otherwise."""
 
+MAX_FILE_BYTES: Final = 128 * 1024
+"""Of one metadata file or head; the largest list's head has about 5 kB."""
+
 
 class SourceFault(Exception):
     """A source that can't be reached, or that answered with more than was asked for."""

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -17,6 +18,27 @@ def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     try:
         beside.rename(path)
     except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def write_streamed(path: Path, chunks: Iterable[bytes], mode: int = 0o600) -> None:
+    """Put a file in place of another, durably, however long it is; until its end the old one stands.
+
+    Raises:
+        OSError: as for write_whole.
+    """
+    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(descriptor)
+        beside.rename(path)
+    except BaseException:
         beside.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)

@@ -39,6 +39,23 @@ class Home:
         return self.path / "keys"
 
 
+class _InUse:
+    """The home that `use` was last called for in this process."""
+
+    home: Home | None = None
+
+
+def current() -> Home:
+    """The home whose database is in use.
+
+    Raises:
+        OfficeFault: `use` was not called yet.
+    """
+    if _InUse.home is None:
+        raise OfficeFault("no office is in use; `office.home.use` comes first")
+    return _InUse.home
+
+
 def prepare() -> None:
     """Let models be imported; reads no database and needs no home. Safe to repeat."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "office.settings")
@@ -68,6 +85,7 @@ def use(path: Path | None = None, *, create: bool = False) -> Home:
     connections.close_all()
     if is_file:
         connections[DEFAULT_DB_ALIAS].settings_dict["NAME"] = home.database
+    _InUse.home = home
     try:
         _migrate(home)
     except (DatabaseError, OSError) as fault:

@@ -6,6 +6,7 @@ bounded by the offline keys of the key ceremony, which takes their public
 halves from office_public(). This module knows no Django and no repository.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,6 +147,25 @@ def load_signer(directory: Path) -> CryptoSigner:
         OfficeFault: missing, damaged or open to other users.
     """
     return CryptoSigner(_load(directory / "allowlist.pem"))
+
+
+def audit_key(directory: Path) -> OnlineKey:
+    """The key that seals the audit log; made when it is first wanted, so that older homes have it too.
+
+    Raises:
+        OfficeFault: it can't be made or read, or is open to other users.
+    """
+    path = directory / "audit.pem"
+    try:
+        if not path.exists():
+            pem = Ed25519PrivateKey.generate().private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+            )
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                write_new(path, pem, 0o600)
+    except OSError as fault:
+        raise OfficeFault(f"the key {path} can't be made: {fault}; look at the directory's owner") from fault
+    return OnlineKey(FIRST_KEY_ID, _load(path))
 
 
 def with_signer(public: dict[str, Any], signer: CryptoSigner) -> dict[str, Any]:

@@ -125,19 +125,41 @@ class Pass(models.Model):
 
 
 class Act(models.Model):
-    """Who did what to which pass or gate, when and why. Rows are added, never changed.
+    """Who did what to which pass, person or gate, when and why. Rows are added, never changed.
 
-    The database itself refuses to change or delete one (see the first migration).
+    The database itself refuses to change or delete one (see the migrations); each follows from
+    the one before by its hash (see office.audit).
     """
 
+    n = models.PositiveBigIntegerField(unique=True, help_text="1, 2, 3 … without a hole")
     at = models.DateTimeField()
     who = models.CharField(max_length=100)
     what = models.CharField(max_length=32)
     subject = models.CharField(max_length=64, help_text="a pass id, a gate or a list number")
     why = models.CharField(max_length=500, blank=True)
+    head = models.BinaryField(max_length=32, help_text="SHA-256 over the head before and this act's line")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["subject"], name="acts_by_subject"),
+            models.Index(fields=["what"], name="acts_by_what"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.who} {self.what} {self.subject}"
+
+
+class ActSeal(models.Model):
+    """The office's signature over the acts up to one of them; never changed either."""
+
+    n = models.PositiveBigIntegerField(unique=True)
+    before = models.PositiveBigIntegerField(help_text="the n of the seal before; 0 is none")
+    at_ms = models.PositiveBigIntegerField()
+    head = models.BinaryField(max_length=32)
+    signature = models.BinaryField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"seal over act {self.n}"
 
 
 class Publication(models.Model):

@@ -19,13 +19,13 @@ from enum import StrEnum
 from typing import Final
 
 from django.db import transaction
-from django.utils import timezone
 
 from agent.core.chain import GENESIS, extend
 from agent.core.closing import Statement, counted_as
 from agent.core.events import TYPE_PREFIX, Kind
 from agent.core.feed import FeedFault
 from agent.core.keys import PublicKey
+from office.audit import keeper
 from office.models import Act, Epoch, Event, Gate
 
 KEPT: Final = "day kept"
@@ -176,4 +176,4 @@ def _countersign(gate: Gate, statement: Statement, sign: Callable[[bytes], bytes
     why = f"to {last}, {sum(statement.counts.values())} events, {sign(statement.signed_by_office()).hex()}"
     with transaction.atomic():
         if not Act.objects.filter(what=KEPT, subject=subject, why=why).exists():
-            Act.objects.create(at=timezone.now(), who="office", what=KEPT, subject=subject, why=why)
+            keeper.append("office", KEPT, subject, why)

@@ -19,8 +19,9 @@ from agent.core.allowlist import NAME, PassKind
 from agent.core.keys import Alg, PublicKey
 from agent.core.passes import LONGEST_S, PASS_ID_BYTES, static_body
 from office import holder_keys
+from office.audit import keeper
 from office.faults import FieldFault, OfficeFault
-from office.models import Act, Gate, Pass, PassState, Person, Site
+from office.models import Gate, Pass, PassState, Person, Site
 
 MAX_ZONES: Final = 8  # one byte of bits in a pass
 MAX_USES: Final = 15  # half a byte
@@ -337,5 +338,5 @@ def _named(who: str) -> str:
 
 
 def note(who: str, what: str, subject: str, why: str) -> None:
-    """Add to the history; belongs into the transaction of what was done."""
-    Act.objects.create(at=timezone.now(), who=_named(who), what=what, subject=subject, why=why[:500])
+    """Add to the history; belongs into the transaction of what was done, near its end."""
+    keeper.append(_named(who), what, subject, why)

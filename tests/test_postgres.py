@@ -42,8 +42,15 @@ def test_every_rule_of_the_intake_holds_on_postgresql(server: postgres.Server) -
     assert " passed" in said
 
 
-def test_an_office_is_founded_and_read_by_its_commands(server: postgres.Server, tmp_path: Path) -> None:
-    home = str(tmp_path / "home")
+def test_the_audit_log_is_as_fast_there(server: postgres.Server) -> None:
+    """C21: the triggers, the chain and its check; the alterations of copies need no database."""
+    _empty(server)
+    tests = str(ROOT / "tests" / "test_audit.py")
+    said = run(server, "pytest", "-q", "-n0", "-p", "no:cacheprovider", tests, "-k", "not thousand")
+    assert " passed" in said
+
+
+def _empty(server: postgres.Server) -> None:
     subprocess.run(
         [server.programs / "psql", "-qh", server.directory, "-U", "office", "-d", "office"],
         input="DROP SCHEMA public CASCADE; CREATE SCHEMA public;",
@@ -51,6 +58,11 @@ def test_an_office_is_founded_and_read_by_its_commands(server: postgres.Server, 
         check=True,
         timeout=20,
     )
+
+
+def test_an_office_is_founded_and_read_by_its_commands(server: postgres.Server, tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    _empty(server)
     run(server, "office.cli", "site", "harbour", "--zones", "main", "--home", home)
     assert not (tmp_path / "home" / "office.db").exists()
     words = ("--kind", "visitor", "--person", "李伟", "--zone", "main", "--by", "chen")

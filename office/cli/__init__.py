@@ -31,6 +31,7 @@ MODULES: Final = {
     "ingest": "feeds",
     "feed": "feeds",
     "alerts": "feeds",
+    "audit": "audit",
     "reconcile": "closings",
     "broker": "brokers",
     "serve": "pages",

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import click
 
-from office import home as homes
 from office import registry
-from office.cli.common import home_option, say
+from office.cli.common import home_option, say, use
 from office.faults import OfficeFault
 from office.keyring import Keyring
 from office.reconcile import Verdict
@@ -32,7 +31,7 @@ def reconcile(day: str, home: Path | None) -> None:
         date.fromisoformat(day)
     except ValueError as fault:
         raise OfficeFault(f"found day {day!r}, wanted a date such as 2026-03-02") from fault
-    place = homes.use(home)
+    place = use(home)
     site = registry.the_site()
     worst = 0
     for found in findings(site.name, day, Keyring.load(place.keys).ack.sign):

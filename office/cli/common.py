@@ -1,19 +1,25 @@
 """What all commands share: how they fail, and where the office lives."""
 
+import contextlib
+import getpass
+import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from django.db import DatabaseError
 
+from office import home as homes
 from office.faults import OfficeFault
-from office.home import prepare
+from office.home import Home, prepare
 
 F = TypeVar("F", bound=Callable[..., Any])
+_TOLD: Final = frozenset({"pass_id", "gate", "gates", "by", "day", "what", "subject"})
 
 
 class Office(click.Group):
@@ -47,6 +53,50 @@ class Office(click.Group):
             raise click.ClickException(
                 f"the office's database did not do it: {fault}; look at its disk, then repeat the command"
             ) from fault
+
+
+def use(path: Path | None = None, *, create: bool = False) -> Home:
+    """Work on this home's database, and keep in its audit log that this command was given (C35).
+
+    Values of options are kept only where they are ids, names of gates and of staff, choices or
+    numbers: the log is for good, and whatever else is typed may be personal.
+    """
+    home = homes.use(path, create=create)
+    from office.audit import keeper  # noqa: PLC0415  its models want the home
+
+    ctx = click.get_current_context()
+    command = " ".join(ctx.command_path.split()[1:])
+    keeper.append(f"{_user()} at a terminal", "command", command, _said(ctx))
+    ctx.call_on_close(partial(_seal, home))
+    return home
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return f"uid {os.getuid()}"
+
+
+def _said(ctx: click.Context) -> str:
+    words = []
+    for parameter in ctx.command.params:
+        value = ctx.params.get(parameter.name or "")
+        if value in (None, "", (), False) or parameter.name == "home":
+            continue
+        told = parameter.name in _TOLD or isinstance(
+            parameter.type, (click.Choice, click.types.BoolParamType, click.types.IntParamType)
+        )
+        words.append(f"{parameter.name}={value}" if told else str(parameter.name))
+    return ", ".join(words)
+
+
+def _seal(home: Home) -> None:
+    """Seal what the command did; a log that can't be sealed now is sealed by the next that can."""
+    from office.audit import keeper  # noqa: PLC0415  its models want the home
+
+    with contextlib.suppress(OfficeFault, DatabaseError):
+        keeper.seal(home)
 
 
 def home_option(command: F) -> F:

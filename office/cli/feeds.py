@@ -11,9 +11,8 @@ from pathlib import Path
 import click
 
 from office import feed as feeds
-from office import home as homes
 from office import logs, registry, times
-from office.cli.common import home_option
+from office.cli.common import home_option, use
 from office.ingest.intake import Intake
 from office.ingest.subscriber import Address, Subscriber
 from office.ingest.worker import work
@@ -67,7 +66,7 @@ def ingest(  # noqa: PLR0913, PLR0917  an option each
     """
     logs.configure()
     stop = _until_told()
-    place = homes.use(home)
+    place = use(home)
     site = registry.the_site()
     group = f"menshen-office-{site}"
     intake = Intake(site.name, Keyring.load(place.keys).ack.sign, hold_s=_HOLD_S if share else 0.0)
@@ -118,7 +117,7 @@ def feed(  # noqa: PLR0913, PLR0917  an option each
       menshen-office feed --result refused --since 2026-05-01 --format csv > refused.csv
     """
     stop = _until_told() if follow else threading.Event()
-    homes.use(home)
+    use(home)
     site = registry.the_site()
     wish = feeds.Wish(
         gates,
@@ -176,7 +175,7 @@ def alerts(home: Path | None) -> None:
     Example:
       menshen-office alerts
     """
-    homes.use(home)
+    use(home)
     offset_min = registry.the_site().utc_offset_min
     for one in Alert.objects.order_by("last_at"):
         when = times.show(one.last_at, offset_min)

@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from office import home as homes
 from office import registry
-from office.cli.common import home_option, say
+from office.cli.common import home_option, say, use
 from office.faults import OfficeFault
 from office.models import Gate
 
@@ -32,7 +31,7 @@ def add(file: Path, replace: bool, by: str, home: Path | None) -> None:
     Example:
       menshen-office gate add north.json --by chen
     """
-    homes.use(home)
+    use(home)
     added = registry.add_gate(_read(file), replace=replace, by=by)
     say(f"gate {added} is on record with device {added.device_id}")
 
@@ -60,7 +59,7 @@ def list_gates(home: Path | None) -> None:
     Example:
       menshen-office gate list
     """
-    homes.use(home)
+    use(home)
     for one in Gate.objects.order_by("name"):
         newest = one.epochs.order_by("-pk").first()
         upto = f"{newest.name}/{newest.upto}" if newest else "nothing yet"

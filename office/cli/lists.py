@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from office import home as homes
 from office import hot, logs, publishing, repository
-from office.cli.common import F, home_option, say, until_told
+from office.cli.common import F, home_option, say, until_told, use
 from office.drafts import Draft
 from office.faults import OfficeFault
 from office.keyring import Keyring, load_signer
@@ -57,7 +57,7 @@ def publish(  # noqa: PLR0913, PLR0917  an option each
     Example:
       menshen-office publish --trust ceremony/ --out repository/
     """
-    office = homes.use(home)
+    office = use(home)
     place = _place(office, trust, out)
     if broker:
         place = replace(place, broker=broker, username=username or "", password_file=str(password_file or ""))
@@ -98,7 +98,7 @@ def sign(draft: Path, keys: Path, home: Path | None) -> None:
     Example:
       menshen-office sign draft/ --keys /media/stick/wang
     """
-    office = homes.use(home)
+    office = use(home)
     place = _place(office, None, None)
     waiting = Draft.read(draft)
     with alone(office):
@@ -126,7 +126,7 @@ def renew(trust: Path | None, out: Path | None, home: Path | None) -> None:
     Example:
       menshen-office renew --trust ceremony/ --out repository/
     """
-    office = homes.use(home)
+    office = use(home)
     place = _place(office, trust, out)
     with alone(office):
         keyring = Keyring.load(office.keys)
@@ -153,7 +153,7 @@ def mirror(
     """
     logs.configure()
     stop = until_told()
-    office = homes.use(home)
+    office = use(home)
     last = Place.last(office) or Place("", "")
     if not (broker or last.broker) or not (out or last.out):
         raise OfficeFault(

@@ -6,9 +6,8 @@ from pathlib import Path
 import click
 
 from agent.core.orders import MAX_LIFE_S, What
-from office import home as homes
 from office import orders, registry
-from office.cli.common import by_option, home_option, say
+from office.cli.common import by_option, home_option, say, use
 from office.faults import OfficeFault
 from office.ingest.subscriber import Address
 from office.keyring import Keyring
@@ -54,7 +53,7 @@ def order(  # noqa: PLR0913, PLR0917  an option each
     Example:
       menshen-office order open north --broker 127.0.0.1:1883 --by wang --why "ambulance"
     """
-    office = homes.use(home)
+    office = use(home)
     site = registry.the_site()
     if not Gate.objects.filter(site=site, name=gate).exists():
         raise OfficeFault(f"found no gate {gate!r}; `menshen-office gate list` shows which there are")

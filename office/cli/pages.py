@@ -6,9 +6,8 @@ from pathlib import Path
 import click
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from office import home as homes
 from office import logs, registry
-from office.cli.common import home_option, say
+from office.cli.common import home_option, say, use
 from office.faults import OfficeFault
 from office.web import accounts, server
 from office.web.models import Account
@@ -49,7 +48,7 @@ def serve(  # noqa: PLR0913, PLR0917  an option each
           --tls-cert office.pem --tls-key office.key
     """
     logs.configure()
-    place = homes.use(home)
+    place = use(home)
     registry.the_site()
     if not Account.objects.filter(is_active=True).exists():
         say("nobody has an account yet; next: `menshen-office account add NAME --role administrator`")
@@ -79,7 +78,7 @@ def add(name: str, role: str, password_file: Path | None, by: str, home: Path | 
     Example:
       menshen-office account add chen --role clerk
     """
-    homes.use(home)
+    use(home)
     password = _first_line(password_file) if password_file else None
     words = accounts.add(name, Role(role), password, by=by)
     if password is None:
@@ -106,7 +105,7 @@ def list_accounts(home: Path | None) -> None:
     Example:
       menshen-office account list
     """
-    homes.use(home)
+    use(home)
     secured = set(TOTPDevice.objects.filter(confirmed=True).values_list("user_id", flat=True))
     for one in Account.objects.prefetch_related("groups").order_by("username"):
         role = ",".join(group.name for group in one.groups.all()) if one.is_active else "closed"
@@ -127,7 +126,7 @@ def close_account(name: str, handover: str, by: str, home: Path | None) -> None:
     Example:
       menshen-office account close chen --handover wang --by admin
     """
-    homes.use(home)
+    use(home)
     accounts.close(name, by=by, handover=handover)
     say(f"the account of {name} is closed")
 
@@ -143,7 +142,7 @@ def reset(name: str, by: str, home: Path | None) -> None:
     Example:
       menshen-office account reset chen --by admin
     """
-    homes.use(home)
+    use(home)
     click.echo(accounts.reset_password(name, by=by))
 
 

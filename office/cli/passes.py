@@ -6,9 +6,8 @@ from pathlib import Path
 import click
 
 from agent.core.allowlist import PassKind
-from office import home as homes
 from office import issuing, registry, times
-from office.cli.common import by_option, home_option, say, why_option
+from office.cli.common import by_option, home_option, say, use, why_option
 from office.faults import OfficeFault
 from office.keyring import Keyring
 from office.models import Act, Pass, PassState, Site
@@ -53,7 +52,7 @@ def issue(  # noqa: PLR0913, PLR0917  an option each
       menshen-office issue --kind visitor --person "Zhao Min" --zone main \\
           --from 2026-05-01T09:00 --until 2026-05-01T18:00 --uses 2 --by chen --why "visits 3-502"
     """
-    homes.use(home)
+    use(home)
     offset_min = registry.the_site().utc_offset_min
     made = registry.draft(
         registry.Application(
@@ -89,7 +88,7 @@ def approve(pass_id: str, by: str, why: str, png: Path | None, svg: Path | None,
     Example:
       menshen-office approve 1f6c0a9b2d3e4f50 --by wang --png zhao-min.png
     """
-    place = homes.use(home)
+    place = use(home)
     _check_pictures(registry.find(pass_id), png, svg)
     issuer = Keyring.load(place.keys).issuer
 
@@ -132,7 +131,7 @@ def code(pass_id: str, png: Path | None, svg: Path | None, home: Path | None) ->
     Example:
       menshen-office code 1f6c0a9b2d3e4f50 --svg card.svg
     """
-    homes.use(home)
+    use(home)
     one = registry.find(pass_id)
     if one.state != PassState.LIVE or not one.code:
         raise OfficeFault(
@@ -144,7 +143,7 @@ def code(pass_id: str, png: Path | None, svg: Path | None, home: Path | None) ->
 
 
 def _move(what: str, pass_id: str, by: str, why: str, home: Path | None) -> None:
-    place = homes.use(home)
+    place = use(home)
     moved = registry.move(what, pass_id, by=by, why=why)
     from office.telling import tell_at_once  # noqa: PLC0415  TUF takes a quarter of a second to import
 
@@ -183,7 +182,7 @@ def passes(state: str | None, home: Path | None) -> None:
     Example:
       menshen-office passes --state draft
     """
-    homes.use(home)
+    use(home)
     site = registry.the_site()
     found = Pass.objects.select_related("person").order_by("pk")
     for one in found.filter(state=state) if state else found:
@@ -204,7 +203,7 @@ def history(subject: str | None, home: Path | None) -> None:
     Example:
       menshen-office history 1f6c0a9b2d3e4f50
     """
-    homes.use(home)
+    use(home)
     offset_min = registry.the_site().utc_offset_min
     found = Act.objects.order_by("pk")
     for act in found.filter(subject=subject) if subject else found:
@@ -225,7 +224,7 @@ def import_people(sheet: Path, by: str, home: Path | None) -> None:
     Example:
       menshen-office import people.csv --by chen
     """
-    homes.use(home)
+    use(home)
     from office.web import importing  # noqa: PLC0415  its models want the home
 
     try:

@@ -6,9 +6,8 @@ import click
 
 from agent.core.allowlist import PassKind
 from agent.core.passback import MOST_MIN, Mode
-from office import home as homes
 from office import registry, rules
-from office.cli.common import by_option, home_option, say
+from office.cli.common import by_option, home_option, say, use
 from office.faults import OfficeFault
 from office.models import Schedule
 
@@ -42,7 +41,7 @@ def set_schedule(name: str, windows: tuple[str, ...], by: str, home: Path | None
       menshen-office schedule set cleaning "mon-fri 06:00-09:00" "sat,holiday 10:00-12:00" --by chen
       menshen-office schedule set nights "all 22:00-06:00" --by chen
     """
-    homes.use(home)
+    use(home)
     rules.define(name, windows, by=by)
     say(f"schedule {name} is set; next: `menshen-office schedule give {name} --kind KIND --by NAME`")
 
@@ -56,7 +55,7 @@ def list_schedules(home: Path | None) -> None:
     Example:
       menshen-office schedule list
     """
-    homes.use(home)
+    use(home)
     site = registry.the_site()
     for one in Schedule.objects.filter(site=site).order_by("name"):
         windows = "; ".join(rules.window_text(*window) for window in one.windows)
@@ -82,7 +81,7 @@ def give(name: str, kind: str | None, pass_id: str | None, by: str, home: Path |
       menshen-office schedule give cleaning --kind contractor --by chen
       menshen-office schedule give always --pass 1f6c0a9b2d3e4f50 --by chen
     """
-    homes.use(home)
+    use(home)
     if (kind is None) == (pass_id is None):
         raise OfficeFault("wanted either --kind or --pass")
     if kind is not None:
@@ -103,7 +102,7 @@ def holidays(dates: tuple[str, ...], by: str, home: Path | None) -> None:
     Example:
       menshen-office schedule holidays 2026-10-01 2026-10-02 2026-10-03 --by chen
     """
-    homes.use(home)
+    use(home)
     rules.set_holidays(dates, by=by)
     say(f"{len(set(dates))} holidays; {_NEXT}")
 
@@ -126,7 +125,7 @@ def passback(kind: str, mode: str, minutes: int, by: str, home: Path | None) -> 
     Example:
       menshen-office passback resident timed --minutes 5 --by chen
     """
-    homes.use(home)
+    use(home)
     rules.set_passback(PassKind(kind), Mode(mode), minutes, by=by)
     say(f"passback of {kind} is {mode}; {_NEXT}")
     if mode == Mode.HARD:
@@ -147,7 +146,7 @@ def trusted(doubt: str, kinds: tuple[str, ...], by: str, home: Path | None) -> N
     Example:
       menshen-office trusted clock-unknown resident staff --by chen
     """
-    homes.use(home)
+    use(home)
     rules.set_trusted(doubt, [PassKind(kind) for kind in kinds], by=by)
     say(f"while {doubt}, {', '.join(kinds) or 'nobody'} may come in; {_NEXT}")
 
@@ -164,7 +163,7 @@ def unlisted(what: str, answer: str, by: str, home: Path | None) -> None:
     Example:
       menshen-office unlisted phones no --by chen
     """
-    homes.use(home)
+    use(home)
     rules.set_unlisted(what, admitted=answer == "yes", by=by)
     say(f"unlisted {what}: {answer}; {_NEXT}")
 

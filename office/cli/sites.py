@@ -5,9 +5,8 @@ from pathlib import Path
 
 import click
 
-from office import home as homes
 from office import registry, times
-from office.cli.common import home_option, say
+from office.cli.common import home_option, say, use
 from office.faults import OfficeFault
 from office.files import write_whole
 from office.keyring import Keyring, make_signer, with_signer
@@ -33,7 +32,7 @@ def site(name: str, zones: str, utc_offset: str, home: Path | None) -> None:
     offset_min = times.parse_offset(utc_offset)
     names = [zone.strip() for zone in zones.split(",")]
     registry.check_site(name, names)
-    place = homes.use(home, create=True)
+    place = use(home, create=True)
     registry.check_unused(name)
     # The site's row comes last, so that whatever interrupts this can be answered by repeating it.
     begun = any(place.keys.glob("*.pem"))
@@ -61,7 +60,7 @@ def signer(out: Path, home: Path | None) -> None:
     Example:
       menshen-office signer --out /media/stick/wang
     """
-    place = homes.use(home)
+    place = use(home)
     file = place.path / PUBLIC_FILE
     try:
         public = json.loads(file.read_text(encoding="utf-8"))

@@ -3,9 +3,11 @@
 An alert whose matter comes up again after it was closed is open again.
 """
 
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from office import registry
 from office.faults import OfficeFault
 from office.models import Alert
 from office.web.models import Handling
@@ -32,7 +34,9 @@ def acknowledge(alert: Alert, by: str) -> None:
         "closed_by": "",
         "outcome": "",
     }
-    Handling.objects.update_or_create(alert=alert, defaults=fresh)
+    with transaction.atomic():
+        Handling.objects.update_or_create(alert=alert, defaults=fresh)
+        registry.note(by, "alert.acknowledge", f"alert {alert.pk}", alert.kind)
 
 
 def close(alert: Alert, by: str, outcome: str) -> None:
@@ -49,4 +53,6 @@ def close(alert: Alert, by: str, outcome: str) -> None:
         raise OfficeFault("found no outcome; write what was the matter and what was done")
     handling.outcome, handling.closed_by, handling.closed_at = outcome, by, timezone.now()
     handling.closed_count = alert.count
-    handling.save()
+    with transaction.atomic():
+        handling.save()
+        registry.note(by, "alert.close", f"alert {alert.pk}", outcome)

@@ -12,6 +12,7 @@ class WebConfig(AppConfig):
     verbose_name = "Office pages"
 
     def ready(self) -> None:
-        from office.web import roles  # noqa: PLC0415  models are ready only now
+        from office.web import doorbook, roles  # noqa: PLC0415  models are ready only now
 
+        doorbook.open()
         post_migrate.connect(roles.grant_after_migration, sender=self)

@@ -1,21 +1,13 @@
 """Telling the gates from a page: what `menshen-office publish` does, to where it did it last."""
 
-from pathlib import Path
-
-from django.db import connection
 from django.utils import timezone
 
 from office import registry, telling
 from office.faults import OfficeFault
-from office.home import Home
+from office.home import current
 from office.keyring import Keyring
 from office.places import Place, alone
 from office.publishing import Published
-
-
-def home() -> Home:
-    """The home whose database is in use."""
-    return Home(Path(connection.settings_dict["NAME"]).parent)
 
 
 def publish(by: str) -> Published:
@@ -24,7 +16,7 @@ def publish(by: str) -> Published:
     Raises:
         OfficeFault: nothing was ever published from this home, or the list can't be signed or written.
     """
-    office = home()
+    office = current()
     place = Place.last(office)
     if place is None:
         raise OfficeFault(
@@ -43,4 +35,4 @@ def deny_at_once() -> bool:
     Raises:
         OfficeFault: they could not be told.
     """
-    return telling.tell_at_once(home())
+    return telling.tell_at_once(current())

@@ -6,7 +6,7 @@ from django.views.i18n import set_language
 
 from office.web import assets
 from office.web.rights import for_anybody
-from office.web.views import accounts, alerts, imports, live, passes, people, visits
+from office.web.views import accounts, alerts, audit, imports, live, passes, people, visits
 
 handler403 = "office.web.views.errors.not_allowed"
 
@@ -38,7 +38,9 @@ urlpatterns = [
     path("gates/<str:gate>/poster", visits.poster, name="poster"),
     path("visit/<str:gate>", visits.form, name="visit"),
     path("visit/pass/<str:token>", visits.mine, name="my-visit"),
-    path("history", accounts.history, name="history"),
+    path("history", audit.history, name="history"),
+    path("history/check", audit.check, name="audit-check"),
+    path("history/copy", audit.copy, name="audit-copy"),
     path("accounts", accounts.index, name="accounts"),
     path("sign-in", accounts.sign_in, name="sign-in"),
     path("sign-in/second-factor", accounts.second_factor, name="second-factor"),

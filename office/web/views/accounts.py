@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import LoginView
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.safestring import mark_safe
@@ -20,7 +19,6 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from office import registry
 from office.faults import OfficeFault
-from office.models import Act
 from office.web import accounts
 from office.web.forms import CodeForm
 from office.web.models import Account
@@ -146,14 +144,3 @@ def _act(request: HttpRequest, *, name: str, role: str, what: str, handover: str
     else:
         said = _("For %(name)s, shown this once: %(words)s – it must be changed at the first sign-in.")
         messages.success(request, said % {"name": name, "words": words})
-
-
-@needs(Right.SEE_HISTORY)
-@require_safe
-def history(request: HttpRequest) -> HttpResponse:
-    """Who did what, when and why; nothing here can be changed (C21)."""
-    acts = Act.objects.order_by("-pk")
-    if words := request.GET.get("q", "").strip():
-        acts = acts.filter(subject=words) | acts.filter(who=words)
-    shown = Paginator(acts, 100).get_page(request.GET.get("page"))
-    return render(request, "web/history.html", {"acts": shown, "q": words})

@@ -14,6 +14,7 @@ from office.web import lookup, scene
 from office.web.forms import SearchForm
 from office.web.hub import HUB, Crowded, Reader
 from office.web.models import Inside
+from office.web.reading import shows
 from office.web.rights import needs, sees_names
 from office.web.roles import Right
 
@@ -65,6 +66,12 @@ def search(request: HttpRequest) -> HttpResponse:
         found.pop()
         asked = {name: value for name, value in request.GET.items() if name != "before"}
         older = urlencode({**asked, "before": found[-1].number})
+    by = [name for name in ("q", "gate", "result", "since", "until") if request.GET.get(name)]
+    shows(
+        request,
+        people=[one.person_pk for one in found if names],
+        detail=f"by {', '.join(by)}" if by else "",
+    )
     return render(
         request, "web/live/search.html", scene.rows(found, names=names) | {"form": form, "older": older}
     )

@@ -10,11 +10,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from office import home as homes
 from office import issuing, registry
 from office.faults import OfficeFault
 from office.keyring import Keyring
 from office.models import Pass, PassState, Publication, Site
 from office.web import telling as gates
+from office.web.reading import shows
 from office.web.rights import name_of, needs
 from office.web.roles import Right
 from office.web.views.tell import telling
@@ -43,7 +45,7 @@ def decide(request: HttpRequest) -> HttpResponse:
     if refused and not why.strip():
         messages.error(request, _("Write a reason to refuse."))
         return redirect("review")
-    issuer = Keyring.load(gates.home().keys).issuer
+    issuer = Keyring.load(homes.current().keys).issuer
 
     def sign(one: Pass, site: Site) -> str:
         return issuing.code_text(one, site, issuer)
@@ -144,6 +146,7 @@ def badges(request: HttpRequest) -> HttpResponse:
     if kind := request.GET.get("kind", ""):
         found = found.filter(kind=kind)
     shown = list(found.order_by("-pk")[:_MOST_BADGES])
+    shows(request, people=[one.person_id for one in shown])
     return render(request, "web/passes/badges.html", {"passes": shown, "most": _MOST_BADGES})
 
 

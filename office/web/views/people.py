@@ -16,6 +16,7 @@ from office.models import Act, Person
 from office.web import files, lookup
 from office.web.forms import FileForm, PassForm, PersonForm
 from office.web.models import PersonFile
+from office.web.reading import shows
 from office.web.rights import name_of, needs
 from office.web.roles import Right
 from office.web.views.tell import telling
@@ -28,7 +29,9 @@ _A_YEAR = timedelta(days=365)
 def index(request: HttpRequest) -> HttpResponse:
     """People by name, flat, telephone or pass."""
     words = " ".join(request.GET.get("q", "")[:100].split())
-    return render(request, "web/people/index.html", {"people": lookup.people(words), "q": words})
+    found = lookup.people(words)
+    shows(request, people=[one.pk for one in found], detail="search" if words else "")
+    return render(request, "web/people/index.html", {"people": found, "q": words})
 
 
 @needs(Right.DRAFT_PASSES)

@@ -2,6 +2,7 @@
 
 import segno
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -9,7 +10,8 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from office import issuing
+from office import home as homes
+from office import issuing, registry
 from office.faults import OfficeFault
 from office.keyring import Keyring
 from office.logs import log
@@ -71,7 +73,7 @@ def queue(request: HttpRequest) -> HttpResponse:
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve or refuse one visitor; the gates are told with the next list."""
     by = name_of(request)
-    issuer = Keyring.load(gates.home().keys).issuer
+    issuer = Keyring.load(homes.current().keys).issuer
 
     def sign(one: Pass, site: Site) -> str:
         return issuing.code_text(one, site, issuer)
@@ -89,7 +91,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _tell_gates(request: HttpRequest, by: str) -> None:
     """A visitor does not wait for the next list; where none was published yet, gates may know signed passes alone."""
-    if Place.last(gates.home()) is None:
+    if Place.last(homes.current()) is None:
         return
     try:
         gates.publish(by)
@@ -110,7 +112,11 @@ def rules(request: HttpRequest) -> HttpResponse:
     }
     asked = RulesForm(request.POST or None, initial=initial)
     if request.method == "POST" and asked.is_valid():
-        VisitRules.objects.update_or_create(pk=1, defaults=asked.cleaned_data)
+        with transaction.atomic():
+            VisitRules.objects.update_or_create(pk=1, defaults=asked.cleaned_data)
+            registry.note(
+                name_of(request), "visitors.rules", "", f"asks {', '.join(asked.cleaned_data['asks'])}"
+            )
         messages.success(request, _("Visitors are asked this from now on."))
         return redirect("visit-rules")
     return render(request, "web/visits/rules.html", {"form": asked})

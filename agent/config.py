@@ -19,12 +19,14 @@ from pydantic_core import PydanticUndefined
 from agent.brokers.config import BrokerConfig
 from agent.core.allowlist import NAME
 from agent.core.door import Timing
+from agent.core.judge import Post
 from agent.core.rules import Purpose, Rules
 from agent.vision import ReaderConfig
 from hw.board import Board, BoardFault, load_board
 from hw.cameras.config import CameraConfig
 
 MAX_FILE_BYTES: Final = 256 * 1024
+_ON_A_GATE: Final = Path("/var/lib/menshen")
 
 
 def _named(text: str) -> str:
@@ -126,7 +128,7 @@ class GateConfig(_Section):
     direction: Literal["in", "out", "both"] = "both"
     zone: Name = "main"
     root: Path = Path("root.json")
-    state: Path = Path("/var/lib/menshen")
+    state: Path = _ON_A_GATE
     camera: CameraConfig = Field(default_factory=CameraConfig)
     reader: ReaderConfig = Field(default_factory=ReaderConfig)
     board: BoardConfig = Field(default_factory=BoardConfig)
@@ -155,9 +157,19 @@ class GateConfig(_Section):
         return self.state / "gate" / "relay.line"
 
     @property
+    def live(self) -> Path:
+        """Where lies what a power cut makes worthless: on a gate in memory, to spare the card."""
+        return Path("/run/menshen") if self.state == _ON_A_GATE else self.state
+
+    @property
     def health_file(self) -> Path:
         """What the gate tells sync of how it does."""
-        return self.state / "gate" / "health.json"
+        return self.live / "gate" / "health.json"
+
+    @property
+    def running_file(self) -> Path:
+        """Stands while a gate runs; see agent.stores.running."""
+        return self.state / "gate" / "running"
 
     @property
     def order_folder(self) -> Path:
@@ -352,6 +364,11 @@ def board_of(config: GateConfig) -> Board:
 def relay_line(config: GateConfig) -> str:
     """The lock's line, as hw.supervised names it: the board's pin, or a simulated one in a file."""
     return f"file:{config.simulated_relay}" if config.board.pins == "mock" else "lgpio"
+
+
+def post_of(config: GateConfig) -> Post:
+    """Where the gate stands."""
+    return Post(config.site, config.gate, config.zone, config.direction)
 
 
 def timing_of(config: GateConfig) -> Timing:

@@ -30,10 +30,15 @@ def load_or_last_good(path: Path) -> tuple[GateConfig | None, tuple[str, ...]]:
     config, faults = examine(path)
     if config is not None and not faults:
         return config, ()
+    return kept_good(), faults
+
+
+def kept_good() -> GateConfig | None:
+    """The last configuration that a gate started with, if there is one."""
     try:
-        return GateConfig.model_validate_json(kept_at().read_bytes()), faults
+        return GateConfig.model_validate_json(kept_at().read_bytes())
     except (OSError, ValidationError):
-        return None, faults
+        return None
 
 
 def remember_good(config: GateConfig) -> None:

@@ -9,7 +9,9 @@ network.
    chrony, ntpd, PTP. So this, not one daemon's own file, is `synced`.
 2. What was: the kernel was synced while this process ran, or timesyncd has left
    its mark in /run since boot (it is never removed, hence `holdover` only).
-3. The RTC, if the kernel says that it set the wall clock from it at boot.
+3. The RTC: if the kernel set the wall clock from it at boot, or if the two agree. Where the
+   driver is a module, as on a Pi, the kernel sets nothing and `hwclock` does, so that only the
+   agreement shows. A Pi without an RTC starts at an old hour and has nothing to agree with.
 """
 
 import ctypes
@@ -30,7 +32,8 @@ SMALL_STEP_S: Final = 2.0  # a daemon may put the clock back by so much without 
 _TIME_ERROR: Final = 5  # linux/timex.h
 _TIMEX_BYTES: Final = 512  # struct timex is 208 or fewer on every port; zeroed, modes = 0 only reads
 _SYNCED_SINCE_BOOT: Final = Path("/run/systemd/timesync/synchronized")
-_RTC_SET_THE_CLOCK: Final = Path("/sys/class/rtc/rtc0/hctosys")
+_RTC: Final = Path("/sys/class/rtc/rtc0")
+RTC_AGREES_S: Final = 10.0
 
 
 def kernel_says_synced() -> bool | None:
@@ -51,9 +54,11 @@ class SystemClock:
     Args:
         trust: "auto" asks the witnesses; any other value is a site's word for it, which a
             bench without a time daemon needs too.
+        rtc: the kernel's folder of the RTC.
     """
 
-    def __init__(self, trust: TrustPolicy = "auto") -> None:
+    def __init__(self, trust: TrustPolicy = "auto", rtc: Path = _RTC) -> None:
+        self._rtc = rtc
         self._fixed = None if trust == "auto" else Trust(trust)
         self._trust = Trust.UNKNOWN
         self._look_at = float("-inf")
@@ -69,7 +74,7 @@ class SystemClock:
         if kernel_says_synced():
             self._was_synced = True
             return Trust.SYNCED
-        if self._was_synced or _SYNCED_SINCE_BOOT.exists() or _rtc_set_the_clock():
+        if self._was_synced or _SYNCED_SINCE_BOOT.exists() or rtc_vouches(self._rtc):
             return Trust.HOLDOVER
         return Trust.UNKNOWN
 
@@ -114,8 +119,12 @@ class FlooredClock:
             return moment
 
 
-def _rtc_set_the_clock() -> bool:
+def rtc_vouches(rtc: Path = _RTC) -> bool | None:
+    """Whether the RTC stands behind the wall clock; None without one, or with one that lost its time."""
     try:
-        return _RTC_SET_THE_CLOCK.read_text(encoding="ascii").strip() == "1"
+        if (rtc / "hctosys").read_text(encoding="ascii").strip() == "1":
+            return True
+        there_s = int((rtc / "since_epoch").read_text(encoding="ascii"))
     except (OSError, ValueError):
-        return False
+        return None
+    return abs(time.time() - there_s) <= RTC_AGREES_S

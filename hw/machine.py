@@ -13,6 +13,8 @@ _THROTTLED: Final = (
     "devices/platform/soc/soc:firmware/get_throttled",
     "devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled",  # Pi 5
 )
+_HWMON: Final = "class/hwmon"
+_SUPPLY: Final = "rpi_volt"
 
 
 def temperature_c(sys: Path = Path("/sys")) -> float | None:
@@ -33,6 +35,28 @@ def throttled(sys: Path = Path("/sys")) -> int | None:
                 return int(text, 16)
         except ValueError:
             return None
+    return _sagging(sys)
+
+
+def _sagging(sys: Path) -> int | None:
+    """Under-voltage alone, from the kernel's own driver, where the firmware's file is missing."""
+    for chip in sorted((sys / _HWMON).glob("hwmon*")):
+        if _read(chip / "name") == _SUPPLY:
+            text = _read(chip / "in0_lcrit_alarm")
+            return int(text) & 1 if text and text.isdecimal() else None
+    return None
+
+
+def boot_id(proc: Path = Path("/proc")) -> str | None:
+    """Another one after each start of the machine."""
+    return _read(proc / "sys/kernel/random/boot_id")
+
+
+def storage_wear(sys: Path = Path("/sys")) -> str | None:
+    """How worn the storage says it is: eMMC's life_time, two estimates in tenths; SD cards don't say."""
+    for device in sorted((sys / "block").glob("mmcblk?")):
+        if (text := _read(device / "device/life_time")) is not None:
+            return text
     return None
 
 

@@ -9,6 +9,7 @@ from agent.cli.gate import gate, rest_pins
 from agent.cli.journal import journal
 from agent.cli.replay import replay
 from agent.cli.run import run
+from agent.cli.safe import safe
 from agent.cli.selftest import selftest
 from agent.cli.sync import sync
 
@@ -33,7 +34,7 @@ def main() -> None:
     """
 
 
-for _command in (gate, sync, run, check, decode, replay, focus, journal, selftest, rest_pins):
+for _command in (gate, sync, safe, run, check, decode, replay, focus, journal, selftest, rest_pins):
     main.add_command(_command)
 
 __all__ = ["main"]

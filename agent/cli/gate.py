@@ -38,6 +38,9 @@ def gate(config_path: Path) -> None:
             if not faults:
                 remember_good(config)
             parts.kiosk.serve()
+        if parts.gave_up:
+            click.echo("menshen-agent: no picture comes; ending, to be started afresh", err=True)
+            raise SystemExit(1)
     except (KeyFault, CameraFault, PinsFault, OSError) as fault:
         fail(str(fault))
 

@@ -7,7 +7,6 @@ not run meanwhile: it holds the pins and the camera.
 
 import contextlib
 import json
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -26,8 +25,6 @@ _LIGHT_S: Final = 2.0
 _RELEASE_S: Final = 1.0
 _POLL_S: Final = 0.05
 _FRAMES: Final = 20
-_DISK_BYTES: Final = 64 * 1024
-_FREE_BYTES: Final = 200 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,20 +158,16 @@ def _clock(config: GateConfig, _for_s: float) -> Found:
 
 
 def _disk(config: GateConfig, _for_s: float) -> Found:
-    folder = config.journal_file.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / ".selftest"
-    began = time.monotonic()
-    try:
-        with probe.open("wb") as file:
-            file.write(os.urandom(_DISK_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-    finally:
-        probe.unlink(missing_ok=True)
-    took_ms = (time.monotonic() - began) * 1000
-    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-    return Found(free > _FREE_BYTES, f"{free // 2**20} MB free, {took_ms:.0f} ms to write 64 kB durably")
+    from agent.core.machine_watch import FULL_MB, SLOW_MS  # noqa: PLC0415
+    from hw.card import probe  # noqa: PLC0415
+    from hw.machine import disk_free_mb  # noqa: PLC0415
+
+    card = probe(config.journal_file.parent)
+    if card.fault:
+        return Found(False, f"the card: {card.fault}; replace it")
+    free_mb = disk_free_mb(config.journal_file.parent) or 0
+    words = f"{free_mb} MB free, {card.took_ms:.0f} ms to write 64 kB durably"
+    return Found(free_mb > FULL_MB and card.took_ms < SLOW_MS, words)
 
 
 def _network(config: GateConfig, for_s: float) -> Found:

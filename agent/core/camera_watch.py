@@ -11,6 +11,8 @@ from agent.core.notices import CameraChanged, CameraState
 
 LOST_AFTER_S: Final = 3.0
 FROZEN_AFTER_S: Final = 4.0
+HOPELESS_AFTER_S: Final = 60.0
+HOPELESS_AFTER_START_S: Final = 600.0
 
 
 @dataclass(slots=True)
@@ -23,6 +25,8 @@ class CameraWatch:
     _frame_at: float | None = None
     _changed_at: float = 0.0
     _print: int | None = None
+    _bad_since: float | None = None
+    _ever_good: bool = False
 
     def look(self, fingerprint: int | None, mono: float) -> CameraChanged | None:
         """Take note of a frame (any number that differs when it does) or, with None, of its absence."""
@@ -38,7 +42,22 @@ class CameraWatch:
             return None  # between two frames nothing is learnt
         else:
             state = CameraState.GOOD
+            self._ever_good = True
         if state is self.state:
             return None
         self.state = state
+        if state is CameraState.GOOD:
+            self._bad_since = None
+        elif self._bad_since is None:
+            self._bad_since = mono
         return CameraChanged(state)
+
+    def hopeless(self, mono: float) -> bool:
+        """Whether the driver won't find its camera again by itself, so that a fresh process should try.
+
+        A camera that never was there is given much longer: whoever starts afresh serves nobody meanwhile.
+        """
+        if self._bad_since is None:
+            return False
+        patience_s = HOPELESS_AFTER_S if self._ever_good else HOPELESS_AFTER_START_S
+        return mono - self._bad_since >= patience_s

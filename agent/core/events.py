@@ -63,6 +63,14 @@ class Kind(StrEnum):
     RELAY_LOST = "relay.lost"  # the process that holds the relay is gone
     RELAY_BACK = "relay.back"
     ALERT = "gate.alert"  # somebody behaves unlike a holder; `what` says how
+    SAFE = "gate.safe"  # it kept failing, so only the way out and the fire input are served
+    POWER_LOW = "power.low"  # the supply sags, or did for a moment
+    POWER_GOOD = "power.good"
+    POWER_CUT = "power.cut"  # the machine went off without being told to; found at the next start
+    MACHINE_HOT = "machine.hot"  # the processor is hot, or slows itself down
+    MACHINE_COOL = "machine.cool"
+    CARD_FAILING = "card.failing"  # the card is full, slow, or does not give back what it was given
+    CARD_GOOD = "card.good"
     FAULT = "gate.fault"  # something broke that no rule foresaw; the gate goes on
 
 

@@ -20,7 +20,7 @@ from agent.core.introductions import Introductions
 from agent.core.judge import Post, judge, vouch
 from agent.core.memory import UNUSED, Memory
 from agent.core.moments import Moment, Trust
-from agent.core.notices import CameraChanged, CameraState, ListRefused, ListSwitched, Notice
+from agent.core.notices import CameraChanged, CameraState, ListRefused, ListSwitched, MachineChanged, Notice
 from agent.core.passes import HolderCertificate, Malformed, Pass, parse
 from agent.core.presence import Presence
 from agent.core.sighting import Sighting
@@ -198,6 +198,8 @@ class Gatekeeper:
                 return (Record(Event(Kind.LIST_SWITCHED, now, facts)),)
             case ListRefused(why):
                 return (Record(Event(Kind.LIST_REFUSED, now, {"why": why})),)
+            case MachineChanged():
+                return (Record(Event(notice.kind, now, notice.facts)),)
             case _:
                 return self.doorkeeper.hear(notice, now)
 

@@ -4,6 +4,7 @@ Published retained on the gate's health topic, once a minute and when it changes
 
     at              when it was written, RFC 3339; an old one says that the gate is not there
     version         of the software
+    mode            normal; safe while only the way out and the fire input are served
     door            locked, opening, open, held, forced, released; `unknown` if the gate process is away
     lockdown        whether only the way out opens
     list            number of the list in use, null if there is none
@@ -28,10 +29,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from agent.core.feed import health_topic, status_topic
+from agent.core.machine_watch import throttling
 from agent.core.moments import iso
 
 MAX_BYTES: Final = 2048
-_THROTTLES: Final = ((0, "under-voltage"), (1, "capped"), (2, "throttled"), (3, "hot"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class GateHealth:
     """What the gate process knows; see the module for each field."""
 
     at: str = ""
+    mode: str = "normal"
     door: str = "unknown"
     lockdown: bool = False
     list: int | None = None
@@ -90,6 +92,7 @@ def message(gate: GateHealth, machine: Machine, utc: float, queue: int, version:
     whole = {
         "at": iso(utc),
         "version": version,
+        "mode": gate.mode,
         "door": gate.door,
         "lockdown": gate.lockdown,
         "list": gate.list,
@@ -108,20 +111,15 @@ def message(gate: GateHealth, machine: Machine, utc: float, queue: int, version:
     return json.dumps(whole, separators=(",", ":")).encode()
 
 
-def throttling(bits: int | None) -> str | None:
-    """The firmware's bits for what is so now, as words."""
-    if bits is None:
-        return None
-    return " ".join(word for bit, word in _THROTTLES if bits >> bit & 1) or "none"
-
-
 def news_in(gate: GateHealth, machine: Machine) -> tuple[object, ...]:
     """What is told at once when it changes; the rest waits for the minute."""
-    return gate.door, gate.lockdown, gate.list, gate.list_state, gate.clock, gate.journal, machine.throttled
+    said = gate.mode, gate.door, gate.lockdown, gate.list, gate.list_state, gate.clock, gate.journal
+    return *said, machine.throttled
 
 
 _SENSORS: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
     ("door", "Door", {}),
+    ("mode", "Mode", {}),
     ("list_state", "List", {}),
     ("clock", "Clock", {}),
     ("queue", "Events waiting", {"state_class": "measurement"}),

@@ -1,10 +1,12 @@
 """Notices: what a gate hears other than codes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
 from agent.core.allowlist import Allowlist
+from agent.core.events import Fact, Kind
 
 
 class Wire(StrEnum):
@@ -101,6 +103,18 @@ class RelayBack:
     """It serves again, the lock at rest."""
 
 
+@dataclass(frozen=True, slots=True)
+class MachineChanged:
+    """The machine under the gate grew hot, sagged, lost its card's trust, or is well again.
+
+    Args:
+        kind: of the event that says so.
+    """
+
+    kind: Kind
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
 Notice: TypeAlias = (
     WireChanged
     | CameraChanged
@@ -112,4 +126,5 @@ Notice: TypeAlias = (
     | IdentifyOrder
     | RelayLost
     | RelayBack
+    | MachineChanged
 )

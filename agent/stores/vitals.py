@@ -135,6 +135,7 @@ def write(path: Path, health: GateHealth) -> None:
     Raises:
         OSError: the card refuses.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".new")
     beside.write_bytes(health.to_bytes())
     beside.replace(path)

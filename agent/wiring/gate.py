@@ -8,18 +8,18 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-
-import structlog
+from typing import Final
 
 from agent import RELEASED_UTC
-from agent.config import GateConfig, board_of, relay_line, rules_of, timing_of
-from agent.core.actions import Record
+from agent.config import GateConfig, board_of, post_of, rules_of, timing_of
+from agent.core.actions import Actions, Record
 from agent.core.camera_watch import FROZEN_AFTER_S, CameraWatch
+from agent.core.door import State
 from agent.core.doorkeeper import Doorkeeper
-from agent.core.events import Event, Kind
+from agent.core.events import Event, Fact, Kind
 from agent.core.gatekeeper import Gatekeeper
-from agent.core.judge import Post
 from agent.core.memory import Memory
+from agent.core.moments import iso
 from agent.core.notices import ListSwitched, Notice
 from agent.device_key import load_signer
 from agent.kiosk import Kiosk
@@ -29,21 +29,21 @@ from agent.stores import vows as vows_file
 from agent.stores.anchor import Anchor
 from agent.stores.follower import ListFollower
 from agent.stores.inspections import take as take_inspections
+from agent.stores.running import Ended, Running
 from agent.stores.uses import UseReader
 from agent.stores.vitals import Pulse
-from agent.stores.writer import JournalWriter, open_journal
 from agent.vision import Reader
 from agent.vision.crash_note import CrashNote
+from agent.wiring.hands import hands_of, journal_of
+from agent.wiring.patience import PatientCamera
 from agent.wiring.rounds import health_file_of, housekeeping_of, order_desk_of
+from agent.wiring.watching import MachineEyes, read_machine
 from hw.cameras import open_camera
 from hw.clocks import FlooredClock, SystemClock
-from hw.inputs import GpioInputs
-from hw.outputs import GpioOutputs
-from hw.pins import pin_factory
-from hw.supervised import SupervisedRelay
+from hw.machine import boot_id
 from hw.voice import Voice, sound_device
 
-log = structlog.get_logger()
+_NO_PICTURE: Final = "no picture comes; the gate starts afresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,12 @@ class Gate:
     """A gate put together: serve it, and stop it by closing its camera."""
 
     kiosk: Kiosk
-    camera: Camera
+    camera: PatientCamera
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether serve() returned because no picture comes any more."""
+        return self.camera.given_up
 
     def stop(self) -> None:
         """Make serve() return; safe from a signal handler."""
@@ -75,27 +80,12 @@ def gate_process(
         KeyFault, PinsFault, CameraFault, OSError: this machine cannot be a gate; says why.
     """
     sign = load_signer(config.journal_key)
-    board = board_of(config)
     with contextlib.ExitStack() as stack:
-        factory = pin_factory(config.board.pins)
-        stack.callback(factory.close)
-        config.journal_file.parent.mkdir(parents=True, exist_ok=True)
         # The outputs first, so that the lock is at rest while everything else gets ready.
-        line = relay_line(config)
         voice = Voice(config.voice.prompts, config.voice.languages) if sound_device() else None
-        outputs = GpioOutputs(
-            board, factory, _tell, lambda part, teller: SupervisedRelay(part, line, teller), voice
-        )
-        stack.callback(outputs.close)
-        inputs = GpioInputs(board, factory)
-        stack.callback(inputs.close)
-
+        outputs, inputs = stack.enter_context(hands_of(config, voice))
         floored = FlooredClock(clock or SystemClock(config.clock.trust), RELEASED_UTC)
-        journal = JournalWriter(
-            lambda: open_journal(config.journal_file, config.site, config.gate, sign),
-            floored,
-            config.journal.patience_s,
-        )
+        journal = journal_of(config, sign, floored)
         stack.callback(journal.close)
         before = journal.recall()
         floored.raise_floor(before.newest_utc)
@@ -103,23 +93,28 @@ def gate_process(
         stack.callback(older.close)
         memory = Memory(before.uses, older.use_of, whole=before.whole)
 
-        anchor = Anchor(config.root.read_bytes(), config.site, config.gate_trust)
-        follower = ListFollower(config.list_file, anchor, floored)
+        root = config.root.read_bytes()
+        follower = ListFollower(config.list_file, Anchor(root, config.site, config.gate_trust), floored)
         stack.callback(follower.close)
         allowlist = follower.first()
         vows, vows_fault = vows_file.recall(config.vows_file)
-        doorkeeper = Doorkeeper.at_start(timing_of(config), rules_of(config, board), vows, floored.now().mono)
-        post = Post(config.site, config.gate, config.zone, config.direction)
-        gatekeeper = Gatekeeper.at(post, memory=memory, doorkeeper=doorkeeper)
+        rules = rules_of(config, board_of(config))
+        doorkeeper = Doorkeeper.at_start(timing_of(config), rules, vows, floored.now().mono)
+        gatekeeper = Gatekeeper.at(post_of(config), memory=memory, doorkeeper=doorkeeper)
 
-        camera = camera or open_camera(config.camera)
-        stack.callback(camera.close)
+        watch = CameraWatch(floored.now().mono, FROZEN_AFTER_S)
+        patient = PatientCamera(
+            camera or open_camera(config.camera), watch, lambda: gatekeeper.door.state is State.LOCKED
+        )
+        stack.callback(patient.close)
         watchdog = watchdog_from()
         stack.callback(watchdog.close)
         pulse = Pulse()
+        eyes = MachineEyes(lambda tried: read_machine(config.journal_file.parent, with_card=tried))
+        stack.callback(eyes.close)
         desk = order_desk_of(config, gatekeeper, journal, floored, before.spent)
         kiosk = Kiosk(
-            camera=pulse.camera(camera),
+            camera=pulse.camera(patient),
             reader=pulse.reader(Reader(config.reader, CrashNote(config.state / "gate" / "looking"))),
             gatekeeper=gatekeeper,
             outputs=outputs,
@@ -127,31 +122,42 @@ def gate_process(
             journal=journal,
             clock=floored,
             watchdog=watchdog,
-            camera_watch=CameraWatch(floored.now().mono, FROZEN_AFTER_S),
-            list_news=_together(_raising_floor(follower.news, floored), outputs.notices, desk.news),
+            camera_watch=watch,
+            list_news=_together(
+                _raising_floor(follower.news, floored), outputs.notices, desk.news, eyes.news
+            ),
             remember=partial(vows_file.keep, config.vows_file),
         )
-        faults = [("configuration", sentence) for sentence in config_faults]
-        for what, sentence in [*faults, *([("vows", vows_fault)] if vows_fault else [])]:
-            fact = {"fault": what, "why": sentence[:200]}
-            kiosk.perform((Record(Event(Kind.FAULT, floored.now(), fact)),))
+        running = Running(config.running_file, boot_id())
+        if running.begin() is Ended.POWER_CUT:
+            kiosk.perform(_said(Kind.POWER_CUT, floored, last_event=iso(before.newest_utc)))
+        for sentence in config_faults:
+            kiosk.perform(_said(Kind.FAULT, floored, fault="configuration", why=sentence[:200]))
+        if vows_fault:
+            kiosk.perform(_said(Kind.FAULT, floored, fault="vows", why=vows_fault[:200]))
         take_inspections(
             config.journal_file.parent / "inspections",
             config.site,
             config.gate,
             sign,
-            lambda facts: kiosk.perform((Record(Event(Kind.INSPECTED, floored.now(), facts)),)),
+            lambda facts: kiosk.perform(_said(Kind.INSPECTED, floored, **facts)),
         )
         if allowlist:
             floored.raise_floor(allowlist.head.issued_utc)
-            now = floored.now()
-            kiosk.perform(gatekeeper.hear(ListSwitched(allowlist), now))
+            kiosk.perform(gatekeeper.hear(ListSwitched(allowlist), floored.now()))
         journal.keep_house(housekeeping_of(config, gatekeeper, floored))
         stack.callback(health_file_of(config, gatekeeper, journal, floored, pulse).close)
         outputs.ready()
         watchdog.ready()
-        yield Gate(kiosk, camera)
+        yield Gate(kiosk, patient)
         watchdog.stopping()
+        if patient.given_up:
+            kiosk.perform(_said(Kind.FAULT, floored, fault="camera", why=_NO_PICTURE))
+        running.end()
+
+
+def _said(kind: Kind, clock: Clock, **facts: Fact) -> Actions:
+    return (Record(Event(kind, clock.now(), facts)),)
 
 
 def _together(*sources: Callable[[], Sequence[Notice]]) -> Callable[[], Sequence[Notice]]:
@@ -172,7 +178,3 @@ def _raising_floor(
         return notices
 
     return told
-
-
-def _tell(name: str, value: bool | int) -> None:
-    log.info("output.changed", output=name, value=value)

@@ -45,6 +45,11 @@ _ALARMING: Final = frozenset(
         "camera.lost",
         "camera.frozen",
         "list.dead",
+        "gate.safe",
+        "power.low",
+        "power.cut",
+        "machine.hot",
+        "card.failing",
         "gate.fault",
     }
 )

@@ -2,7 +2,13 @@
 
 import pytest
 
-from agent.core.camera_watch import FROZEN_AFTER_S, LOST_AFTER_S, CameraWatch
+from agent.core.camera_watch import (
+    FROZEN_AFTER_S,
+    HOPELESS_AFTER_S,
+    HOPELESS_AFTER_START_S,
+    LOST_AFTER_S,
+    CameraWatch,
+)
 from agent.core.notices import CameraChanged, CameraState
 
 LOST, FROZEN, GOOD = map(CameraChanged, (CameraState.LOST, CameraState.FROZEN, CameraState.GOOD))
@@ -53,3 +59,39 @@ def test_between_two_frames_of_a_frozen_camera_nothing_is_learnt(gap):
 
 def test_a_still_life_can_be_given_more_time():
     assert watched([(0, 7), (3, 7), (6, 7), (9, 7)], CameraWatch(0.0, frozen_after_s=9)) == [(9, FROZEN)]
+
+
+def hopeless_at(story, watch=None):
+    """The seconds at which the watch has lost hope."""
+    watch = watch or CameraWatch(0.0)
+    hopeless = []
+    for mono, seen in story:
+        watch.look(seen, mono)
+        if watch.hopeless(mono):
+            hopeless.append(mono)
+    return hopeless
+
+
+def test_a_camera_that_was_there_is_hoped_for_a_minute():
+    story = [(0.0, 1), *((float(t), None) for t in range(1, 120))]
+    assert hopeless_at(story)[0] == LOST_AFTER_S + HOPELESS_AFTER_S
+
+
+def test_one_that_never_was_is_hoped_for_longer_since_a_fresh_start_serves_nobody():
+    story = [(float(t), None) for t in range(1000)]
+    assert hopeless_at(story)[0] == LOST_AFTER_S + HOPELESS_AFTER_START_S
+
+
+def test_a_picture_that_stands_still_is_no_hope_either_and_a_lost_one_does_not_begin_anew():
+    story = [
+        (0.0, 1),
+        (0.5, 2),
+        *((float(t), 2) for t in range(1, 30)),
+        *((float(t), None) for t in range(30, 90)),
+    ]
+    assert hopeless_at(story)[0] == 65.0
+
+
+def test_one_that_comes_back_is_never_given_up():
+    story = [(float(t), t if t % 50 < 10 else None) for t in range(2000)]
+    assert hopeless_at(story) == []

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.health import MAX_BYTES, GateHealth, Machine, discovery, message, news_in, throttling
+from agent.core.health import MAX_BYTES, GateHealth, Machine, discovery, message, news_in
+from agent.core.machine_watch import throttling
 from tests.core.builders import NOON
 
 WELL = GateHealth(at="x", door="locked", list=7, list_issued=NOON - 90, list_state="fresh", camera_fps=29.9)

@@ -15,8 +15,9 @@ from rich.cells import set_cell_size
 
 from agent.core.events import Kind
 from agent.core.moments import iso
+from office.identity.register import holders
 from office.ingest.line import read
-from office.models import Event, Pass
+from office.models import Event
 from office.times import show_seconds
 
 _CHUNK: Final = 1000
@@ -79,11 +80,7 @@ def entries(wish: Wish, after: int = 0) -> Iterator[Entry]:
     found = Event.objects.filter(**wish.conditions()).select_related("gate").order_by("pk")
     while chunk := list(found.filter(pk__gt=after)[:_CHUNK]):
         after = chunk[-1].pk
-        names = dict(
-            Pass.objects.filter(pass_id__in={event.pass_id for event in chunk}).values_list(
-                "pass_id", "person__name"
-            )
-        )
+        names = holders(event.pass_id for event in chunk)
         for event in chunk:
             yield Entry(
                 event.pk,
@@ -94,7 +91,7 @@ def entries(wish: Wish, after: int = 0) -> Iterator[Entry]:
                 event.kind,
                 event.reason,
                 event.pass_id,
-                names.get(event.pass_id, ""),
+                names.get(event.pass_id, ("", 0))[0],
                 read(bytes(event.body)).data,
             )
 

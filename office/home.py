@@ -109,6 +109,15 @@ def _migrate(home: Home) -> None:
             until_done.callback(cursor.execute, "SELECT pg_advisory_unlock(%s)", [_MIGRATING])
         if _pending():
             call_command("migrate", verbosity=0, interactive=False)
+            _let_go_of_old_pages()
+
+
+def _let_go_of_old_pages() -> None:
+    """What a migration took out of tables must not linger in a file's free pages and its log."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _pending() -> bool:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from django.db import models
 
 from agent.core.allowlist import PassKind
+from office.identity.sealed import Sealed, SealedText, office_secrets, steady
 
 
 class Site(models.Model):
@@ -68,17 +69,27 @@ class Gate(models.Model):
         return self.name
 
 
-class Person(models.Model):
-    """One person, one file."""
+class Person(Sealed):
+    """One person, one file. The name is sealed; without its key it is empty, for good (C10)."""
 
     site = models.ForeignKey(Site, models.PROTECT)
-    name = models.CharField(max_length=200)
+    mark = models.CharField(max_length=64, null=True, help_text="finds this exact name again")  # noqa: DJ001  many without
+    name = SealedText()
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["site", "name"], name="one_file_of_a_name")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["site", "mark"], name="one_file_of_a_name")]
 
     def __str__(self) -> str:
-        return self.name
+        return f"person {self.pk}"
+
+    @classmethod
+    def of_name(cls, site: Site, name: str) -> "Person":
+        """The file of this name; a new one if there is none. Belongs into a transaction."""
+        steady()
+        mark = office_secrets().current.mark(name)
+        return cls.objects.select_related("key").get_or_create(site=site, mark=mark, defaults={"name": name})[
+            0
+        ]
 
 
 class PassState(models.TextChoices):

@@ -189,7 +189,7 @@ def draft(application: Application, *, by: str, why: str = "") -> Pass:
         raise FieldFault("person", "found no usable name, wanted 1 to 200 printable characters")
     now = timezone.now()
     with transaction.atomic():
-        person, _ = Person.objects.get_or_create(site=site, name=name)
+        person = Person.of_name(site, name)
         for over in person.passes.filter(kind=application.kind, state__in=_OPEN, not_after__lte=now):
             over.state = PassState.ENDED
             over.save(update_fields=["state"])

@@ -50,6 +50,13 @@ def test_the_audit_log_is_as_fast_there(server: postgres.Server) -> None:
     assert " passed" in said
 
 
+def test_people_are_sealed_there_too(server: postgres.Server) -> None:
+    """C10: found, deleted, and kept apart from a change of secrets by the server's locks."""
+    _empty(server)
+    tests = str(ROOT / "tests" / "test_identity.py")
+    assert " passed" in run(server, "pytest", "-q", "-n0", "-p", "no:cacheprovider", tests)
+
+
 def _empty(server: postgres.Server) -> None:
     subprocess.run(
         [server.programs / "psql", "-qh", server.directory, "-U", "office", "-d", "office"],

@@ -184,7 +184,7 @@ def passes(state: str | None, home: Path | None) -> None:
     """
     use(home)
     site = registry.the_site()
-    found = Pass.objects.select_related("person").order_by("pk")
+    found = Pass.objects.select_related("person__key").order_by("pk")
     for one in found.filter(state=state) if state else found:
         zones = ",".join(zone for bit, zone in enumerate(site.zones) if one.zones >> bit & 1)
         click.echo(

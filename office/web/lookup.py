@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from office.feed import Wish
+from office.identity.register import Register, holders
 from office.models import Event, Pass, Person
+from office.web.models import PersonFile
 
 SCREENFUL: Final = 50
 _MOST_PASSES: Final = 200
@@ -76,12 +78,7 @@ def newest(
 
 def _rows(found: QuerySet[Event], limit: int) -> list[Row]:
     events = list(found.select_related("gate").defer("body").order_by("-pk")[:limit])
-    holders = {
-        pass_id: (name, pk)
-        for pass_id, name, pk in Pass.objects.filter(pass_id__in={one.pass_id for one in events}).values_list(
-            "pass_id", "person__name", "person_id"
-        )
-    }
+    names_of = holders(one.pass_id for one in events)
     return [
         Row(
             one.pk,
@@ -90,29 +87,32 @@ def _rows(found: QuerySet[Event], limit: int) -> list[Row]:
             one.kind,
             one.reason,
             one.pass_id,
-            *holders.get(one.pass_id, ("", None)),
+            *names_of.get(one.pass_id, ("", None)),
         )
         for one in events
     ]
 
 
+_NAMES: Final = Register(Person)
+_FILES: Final = Register(PersonFile, "person_id")
+
+
 def _passes_of(words: str) -> list[str]:
-    by_name = Q(person__name__icontains=words) | Q(pass_id=words.lower())
-    found = Pass.objects.filter(by_name).values_list("pass_id", flat=True)[:_MOST_PASSES]
-    return [*found, words.lower()]
+    named = Pass.objects.filter(person__in=sorted(_NAMES.find(words))[:_MOST_PASSES])
+    return [*named.values_list("pass_id", flat=True)[:_MOST_PASSES], words.lower()]
 
 
 def people(words: str, limit: int = 100) -> list[Person]:
-    """People by part of their name, flat or phone, or by a pass id."""
-    found = Person.objects.select_related("file").prefetch_related("passes").order_by("name")
+    """People by part of their name, flat or phone, or by a pass id; in the order of their names."""
+    names = _NAMES.read()
     if words:
-        found = found.filter(
-            Q(name__icontains=words)
-            | Q(file__unit__icontains=words)
-            | Q(file__phone__icontains=words)
-            | Q(passes__pass_id=words.lower())
-        ).distinct()
-    return list(found[:limit])
+        held = Pass.objects.filter(pass_id=words.lower()).values_list("person_id", flat=True)
+        wanted = _NAMES.find(words) | _FILES.find(words) | set(held)
+    else:
+        wanted = set(names)
+    first = sorted(wanted, key=lambda pk: (names.get(pk, {}).get("name", ""), pk))[:limit]
+    found = Person.objects.select_related("key", "file__key").prefetch_related("passes").in_bulk(first)
+    return [found[pk] for pk in first if pk in found]
 
 
 def newest_of(pass_ids: list[str], limit: int = 10) -> list[Row]:

@@ -10,6 +10,8 @@ from typing import ClassVar
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
+from office.faults import OfficeFault
+from office.identity.sealed import PersonKey, Sealed, SealedText
 from office.models import Alert, Gate, Pass, Person
 from office.web.roles import MEANINGS
 
@@ -24,19 +26,25 @@ class Account(AbstractUser):
         permissions: ClassVar = [(right.value, meaning) for right, meaning in MEANINGS.items()]
 
 
-class PersonFile(models.Model):
-    """What a clerk knows of a person besides the name; it never leaves the office."""
+class PersonFile(Sealed):
+    """What a clerk knows of a person besides the name, under the person's key; it never leaves the office."""
 
     person = models.OneToOneField(Person, models.CASCADE, related_name="file")
-    unit = models.CharField(max_length=64, blank=True, help_text="flat, room or company")
-    phone = models.CharField(max_length=32, blank=True)
-    note = models.CharField(max_length=500, blank=True)
+    unit = SealedText()  # flat, room or company
+    phone = SealedText()
+    note = SealedText()
 
     class Meta:
         default_permissions = ()
 
     def __str__(self) -> str:
         return f"file of person {self.person_id}"
+
+    def key_to_seal_with(self) -> PersonKey:
+        """The person's."""
+        if self.person.key is None:
+            raise OfficeFault("this person's data were deleted; make a new file for who comes back")
+        return self.person.key
 
 
 class Progress(models.Model):
@@ -149,19 +157,19 @@ class VisitState(models.TextChoices):
     ENDED = "ended"
 
 
-class Visit(models.Model):
+class Visit(Sealed):
     """One visit, from the form at the gate to the way out (C07)."""
 
     token = models.CharField(max_length=43, unique=True, help_text="whoever has it sees the pass")
     gate = models.ForeignKey(Gate, models.CASCADE)
     at = models.DateTimeField()
     consent_at = models.DateTimeField()
-    name = models.CharField(max_length=100)
+    name = SealedText()
     purpose = models.CharField(max_length=100)
-    phone = models.CharField(max_length=32, blank=True)
-    host = models.CharField(max_length=100, blank=True)
-    company = models.CharField(max_length=100, blank=True)
-    plate = models.CharField(max_length=16, blank=True)
+    phone = SealedText()
+    host = SealedText()
+    company = SealedText()
+    plate = SealedText()
     state = models.CharField(max_length=16, choices=VisitState.choices, default=VisitState.WAITING)
     held = models.ForeignKey(Pass, models.PROTECT, null=True)
     decided_by = models.CharField(max_length=150, blank=True)

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from office.models import Gate, Pass, Site
+from office.identity.register import holders
+from office.models import Gate, Site
 from office.web import alerting, charts
 from office.web.lookup import Row
 from office.web.models import GateNow, Inside
@@ -18,18 +19,14 @@ def standing(*, names: bool) -> dict[str, Any]:
     site = Site.objects.get()
     now = timezone.now()
     inside = list(Inside.objects.select_related("gate").order_by("-since_utc")[:_SHOWN_INSIDE])
-    holders = dict(
-        Pass.objects.filter(pass_id__in=[one.pass_id for one in inside]).values_list(
-            "pass_id", "person__name"
-        )
-    )
+    names_of = holders(one.pass_id for one in inside) if names else {}
     return {
         "offset_min": site.utc_offset_min,
         "gates": [
             _gate(gate, now.timestamp()) for gate in Gate.objects.select_related("now").order_by("name")
         ],
         "inside_count": Inside.objects.count(),
-        "inside": [(one, holders.get(one.pass_id, "") if names else "") for one in inside],
+        "inside": [(one, names_of.get(one.pass_id, ("", 0))[0]) for one in inside],
         "alerts": list(alerting.open_alerts()[:5]),
         "alerts_open": alerting.open_alerts().count(),
         "day": charts.day(now, site.utc_offset_min),

@@ -53,16 +53,14 @@ def ask(gate: Gate, answers: Mapping[str, str]) -> Visit:
     waiting = Visit.objects.filter(gate=gate, state=VisitState.WAITING, at__gt=now - _WAITS_FOR).count()
     if waiting >= MOST_WAITING:
         raise OfficeFault(_("Too many visitors wait at this gate just now. Please ask at the desk."))
-    asked = {name: answers.get(name, "") for name in rules().asks if name in FIELDS}
-    return Visit.objects.create(
-        token=secrets.token_urlsafe(24),
-        gate=gate,
-        at=now,
-        consent_at=now,
-        name=" ".join(answers["name"].split()),
-        purpose=answers["purpose"],
-        **asked,
+    visit = Visit(
+        token=secrets.token_urlsafe(24), gate=gate, at=now, consent_at=now, purpose=answers["purpose"]
     )
+    visit.name = " ".join(answers["name"].split())
+    for name in set(rules().asks) & set(FIELDS):
+        setattr(visit, name, answers.get(name, ""))
+    visit.save()
+    return visit
 
 
 def approve(pk: int, *, by: str, sign: CodeSigner) -> Visit:

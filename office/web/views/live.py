@@ -82,7 +82,7 @@ def search(request: HttpRequest) -> HttpResponse:
 def inside(request: HttpRequest) -> HttpResponse:
     """Everybody who is inside: also the sheet for a muster."""
     rows = list(Inside.objects.select_related("gate").order_by("since_utc"))
-    holders = {one.pass_id: one for one in Pass.objects.select_related("person__file")}
+    holders = {one.pass_id: one for one in Pass.objects.select_related("person__key", "person__file__key")}
     return render(
         request, "web/live/inside.html", {"inside": [(one, holders.get(one.pass_id)) for one in rows]}
     )

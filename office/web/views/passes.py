@@ -30,7 +30,11 @@ _TYPES = {"png": "image/png", "svg": "image/svg+xml"}
 @require_safe
 def review(request: HttpRequest) -> HttpResponse:
     """Drafts that wait for another person, and what the gates have not been told yet."""
-    drafts = Pass.objects.filter(state=PassState.DRAFT).select_related("person__file").order_by("pk")
+    drafts = (
+        Pass.objects.filter(state=PassState.DRAFT)
+        .select_related("person__key", "person__file__key")
+        .order_by("pk")
+    )
     ready = Pass.objects.filter(state=PassState.LIVE, published=None).count()
     shown = {"drafts": drafts, "ready": ready, "last": Publication.objects.order_by("-number").first()}
     return render(request, "web/passes/review.html", shown)
@@ -102,7 +106,7 @@ def renewals(request: HttpRequest) -> HttpResponse:
     due = Pass.objects.filter(
         state__in=(PassState.LIVE, PassState.SUSPENDED), not_after__gt=now, not_after__lte=now + RENEW_BEFORE
     ).exclude(kind="visitor")
-    shown = {"passes": due.select_related("person__file").order_by("not_after")}
+    shown = {"passes": due.select_related("person__key", "person__file__key").order_by("not_after")}
     return render(request, "web/passes/renewals.html", shown)
 
 
@@ -140,7 +144,11 @@ def replace(request: HttpRequest, pass_id: str) -> HttpResponse:
 @require_safe
 def badges(request: HttpRequest) -> HttpResponse:
     """A sheet for the printer: the passes asked for, or all live printed ones."""
-    found = Pass.objects.filter(state=PassState.LIVE).exclude(code="").select_related("person__file")
+    found = (
+        Pass.objects.filter(state=PassState.LIVE)
+        .exclude(code="")
+        .select_related("person__key", "person__file__key")
+    )
     if chosen := request.GET.getlist("pass"):
         found = found.filter(pass_id__in=chosen[:_MOST_BADGES])
     if kind := request.GET.get("kind", ""):

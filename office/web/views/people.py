@@ -57,7 +57,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """One person's file: passes, what was done with them, where they were seen last."""
-    person = get_object_or_404(Person, pk=pk)
+    person = get_object_or_404(Person.objects.select_related("key"), pk=pk)
     return _page(request, person, PassForm(site=person.site, initial=_usual()))
 
 
@@ -65,7 +65,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def change(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep the file."""
-    person = get_object_or_404(Person, pk=pk)
+    person = get_object_or_404(Person.objects.select_related("key"), pk=pk)
     form = FileForm(request.POST)
     if form.is_valid():
         if files.change(person, form.cleaned_data, name_of(request)):
@@ -79,7 +79,7 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def draft(request: HttpRequest, pk: int) -> HttpResponse:
     """Draft another pass, or the next year's."""
-    person = get_object_or_404(Person, pk=pk)
+    person = get_object_or_404(Person.objects.select_related("key"), pk=pk)
     form = PassForm(request.POST, site=person.site)
     if not form.is_valid():
         return _page(request, person, form)

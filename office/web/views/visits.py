@@ -45,7 +45,7 @@ def form(request: HttpRequest, gate: str) -> HttpResponse:
 @require_safe
 def mine(request: HttpRequest, token: str) -> HttpResponse:
     """The visitor's page: waiting, then the pass; it loads itself again until it is decided."""
-    visit = get_object_or_404(Visit.objects.select_related("held", "gate"), token=token)
+    visit = get_object_or_404(Visit.objects.select_related("key", "held", "gate"), token=token)
     answer = render(request, "web/visits/mine.html", {"visit": visit})
     if visit.state in (VisitState.WAITING, VisitState.APPROVED, VisitState.ENTERED):
         answer["Refresh"] = "4" if visit.state == VisitState.WAITING else "30"
@@ -56,7 +56,7 @@ def mine(request: HttpRequest, token: str) -> HttpResponse:
 @require_safe
 def queue(request: HttpRequest) -> HttpResponse:
     """Who waits, who is here, and the last ones (C09)."""
-    found = Visit.objects.select_related("gate", "held")
+    found = Visit.objects.select_related("key", "gate", "held")
     shown = {
         "waiting": found.filter(state=VisitState.WAITING).order_by("pk"),
         "others": found.exclude(state=VisitState.WAITING).order_by("-pk")[:100],

@@ -4,7 +4,7 @@ Knows how to shrink, grow and soften; knows nothing of codes.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self, TypeAlias, TypeVar
 
@@ -56,6 +56,23 @@ class Box:
             shape, min(across) - spare, min(down) - spare, max(across) + spare, max(down) + spare
         )
 
+    def moved(self, across: float, down: float) -> Self:
+        """The same box in a picture whose first pixel is at (-across, -down)."""
+        x, y = round(across), round(down)
+        return replace(
+            self, left=self.left + x, top=self.top + y, right=self.right + x, bottom=self.bottom + y
+        )
+
+    def shared(self, other: Self) -> int:
+        """Pixels that lie in both."""
+        across = min(self.right, other.right) - max(self.left, other.left)
+        down = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(0, across) * max(0, down)
+
+    @property
+    def shortest(self) -> int:
+        return min(self.right - self.left, self.bottom - self.top)
+
     @property
     def area(self) -> int:
         return max(0, self.right - self.left) * max(0, self.bottom - self.top)
@@ -85,6 +102,12 @@ def _halved(picture: NDArray[_Number]) -> NDArray[_Number]:
     height, width = picture.shape
     size = (max(1, width // 2), max(1, height // 2))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), picture.dtype)
+
+
+def _sharpened(luma: Grey, around_px: int) -> Grey:
+    """Edges drawn out threefold against the mean of what is around; a box costs the same at any size."""
+    around = cv2.blur(luma, (around_px, around_px))
+    return np.asarray(cv2.addWeighted(luma, 3.0, around, -2.0, 0), np.uint8)
 
 
 class Views:
@@ -124,9 +147,17 @@ class Views:
 
     @cached_property
     def sharp_half(self) -> Grey:
-        """Half size with its edges drawn out threefold: undoes some of what a lens out of focus did."""
-        around = cv2.GaussianBlur(self.half, (13, 13), 3.0)
-        return np.asarray(cv2.addWeighted(self.half, 3.0, around, -2.0, 0), np.uint8)
+        """Half size, sharpened: undoes some of what a lens out of focus did."""
+        return _sharpened(self.half, 9)
+
+    @cached_property
+    def sharp(self) -> Grey:
+        """Full size, sharpened: for modules of a few pixels and for smear."""
+        return _sharpened(self.full, 15)
+
+    @cached_property
+    def quarter(self) -> Grey:
+        return _halved(self.half)
 
     @cached_property
     def tiny(self) -> Cells:
@@ -134,7 +165,7 @@ class Views:
 
         Not rounded in the last step, so that noise can be told from change.
         """
-        picture = self.half
+        picture = self.half if max(self.half.shape) <= 2 * TINY_PX else self.quarter
         while max(picture.shape) > 2 * TINY_PX and min(picture.shape) > 1:
             picture = _halved(picture)
         cells: Cells = picture.astype(np.float32)

@@ -86,8 +86,9 @@ rig-camera: setup-dev  ## the camera driver against the real picamera2 and libca
 	@tests/rig/camera.sh
 
 .PHONY: drill-pages
-drill-pages: setup-dev  ## the office's pages in real browsers (wants Debian's chromium)
-	@MENSHEN_BROWSERS=1 $(PY) -m pytest -n0 tests/office_pages/test_browsers.py
+drill-pages:  ## the office's pages and the holder's in a real browser, read by a real gate; minutes
+	@firmware_tools/setup.sh pages
+	@MENSHEN_BROWSERS=1 $(PY) -m pytest -n0 --timeout 300 tests/browsers
 
 requirements:  ## pin again what pyproject.toml asks for (wants uv)
 	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt

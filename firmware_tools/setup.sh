@@ -3,6 +3,7 @@
 #
 #   firmware_tools/setup.sh run     what the product needs   (make demo)
 #   firmware_tools/setup.sh dev     and what its tests need  (make test)
+#   firmware_tools/setup.sh pages   and a browser            (make drill-pages)
 #
 # Safe to repeat: it does nothing when nothing has changed. System packages
 # come from apt when this user is root or may use sudo without being asked;
@@ -19,7 +20,8 @@ installed() { dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q 
 case $kind in
     run) wanted="libzbar0 libgl1 libglib2.0-0" ;;
     dev) wanted="libzbar0 libgl1 libglib2.0-0 mosquitto mosquitto-clients postgresql" ;;
-    *) die "found '$kind', wanted 'run' or 'dev'" ;;
+    pages) wanted="libzbar0 libgl1 libglib2.0-0 mosquitto mosquitto-clients postgresql chromium fonts-noto-cjk" ;;
+    *) die "found '$kind', wanted 'run', 'dev' or 'pages'" ;;
 esac
 
 # --- which Python ------------------------------------------------------------
@@ -75,6 +77,7 @@ command -v "$python" >/dev/null || die "found no $python; install Debian's pytho
     die "found $("$python" --version), wanted Python 3.11 or newer (Debian 12, Raspberry Pi OS bookworm)"
 
 # --- the private environment -------------------------------------------------
+[ "$kind" = pages ] && kind=dev  # the same environment; only a browser beside it
 requirements=requirements/$kind.txt
 stamp=$venv/.menshen-$kind
 want=$(cat "$requirements" requirements/build.txt pyproject.toml firmware_tools/setup.sh | sha256sum | cut -d' ' -f1)

@@ -1,4 +1,4 @@
-"""What can't wait for the next list: passes that were suspended or revoked since.
+"""What can't wait for the next list: passes that were suspended or revoked since, or whose phone was lost.
 
 The registry says who is denied; whoever the newest list does not deny by
 itself goes into rv/hot. So an rv/hot is never longer than what happened since
@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from django.db.models import Q
 from tuf.api.exceptions import RepositoryError
 
 from agent.core.allowlist import Allowlist, Head, ListFault, Status
-from office import repository
+from office import phones, repository
 from office.faults import OfficeFault
 from office.keyring import Keyring
 from office.models import Pass, PassState
@@ -37,10 +38,11 @@ def beyond(head: Head, parts: Mapping[bytes, bytes], repo_dir: Path, now: dateti
 
     listed = Allowlist(head, math.inf, fetch)
     told: dict[bytes, Status] = {}
-    denied = Pass.objects.filter(state__in=_DENIED, not_after__gt=now).exclude(approved_by="")
+    stopped = Q(state__in=_DENIED) | phones.LOST_ITS_KEY
+    denied = Pass.objects.filter(stopped, not_after__gt=now).exclude(approved_by="")
     try:
         for pass_id, state in denied.values_list("pass_id", "state"):
-            status = _DENIED[PassState(state)]
+            status = _DENIED.get(PassState(state), Status.SUSPENDED)
             grant = listed.find(bytes.fromhex(pass_id))
             if grant is None or grant.status < status:
                 told[bytes.fromhex(pass_id)] = status

@@ -113,7 +113,10 @@ class Pass(models.Model):
     not_after = models.DateTimeField()
     uses = models.PositiveSmallIntegerField(default=0, help_text="0 is without limit")
     schedule = models.PositiveSmallIntegerField(default=0, help_text="its own; 0 is that of its kind")
-    holder_key = models.CharField(max_length=80, blank=True)
+    on_phone = models.BooleanField(
+        default=False, help_text="its codes are made by a key on the holder's phone"
+    )
+    holder_key = models.CharField(max_length=80, blank=True, help_text="that key; empty until there is one")
     state = models.CharField(max_length=16, choices=PassState.choices, default=PassState.DRAFT)
     drafted_by = models.CharField(max_length=100)
     approved_by = models.CharField(max_length=100, blank=True)
@@ -133,6 +136,35 @@ class Pass(models.Model):
 
     def __str__(self) -> str:
         return self.pass_id
+
+
+class HolderKey(models.Model):
+    """A key that signs for a pass, or did: one phone after the other."""
+
+    held = models.ForeignKey(Pass, models.CASCADE, related_name="keys")
+    key = models.CharField(max_length=80, db_index=True)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, help_text="when it was taken out")
+    listed_in = models.PositiveBigIntegerField(null=True, help_text="a list that has it")
+
+    def __str__(self) -> str:
+        return f"a key of pass {self.held_id}"
+
+
+class Invitation(models.Model):
+    """Lets one phone put its key into a pass, once; only the link's hash is kept."""
+
+    held = models.ForeignKey(Pass, models.CASCADE, related_name="invitations")
+    token_hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 of what the link carries")
+    by = models.CharField(max_length=100)
+    at = models.DateTimeField()
+    ends = models.DateTimeField()
+    challenge = models.CharField(max_length=32, blank=True, help_text="what the phone signs to prove its key")
+    challenged_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"an invitation to pass {self.held_id}"
 
 
 class Act(models.Model):

@@ -14,7 +14,7 @@ from django.db.models import Max
 
 from agent.core.allowlist import MAX_SHARD_BITS, Grant, Head, PassKind, Status, pack
 from agent.core.keys import PublicKey
-from office import rules
+from office import phones, rules
 from office.models import Pass, PassState, Publication, Site
 
 _GRANTS_A_SHARD: Final = 256
@@ -64,9 +64,10 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
         newest = Publication.objects.aggregate(Max("number"))["number__max"] or 0
         number = max(newest, after) + 1
         publication = Publication.objects.create(number=number, at=now, passes=0)
-        chosen = list(Pass.objects.exclude(approved_by="").exclude(state=PassState.DRAFT).order_by("pass_id"))
+        approved = Pass.objects.exclude(approved_by="").exclude(state=PassState.DRAFT)
+        chosen = list(approved.exclude(phones.NEVER_HAD_A_KEY).order_by("pass_id"))
         listed = [one for one in chosen if one.not_after > now - _REMEMBERED]
-        grants = {one.pass_id: _grant(one) for one in listed}
+        grants = {one.pass_id: grant_of(one) for one in listed}
         shard_bits = _shard_bits(len(grants), site.shard_bits)
         indexes, parts = pack(grants.values(), shard_bits)
         schedules, kind_schedules, holidays, passback = rules.for_head(site)
@@ -99,11 +100,19 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
     return published
 
 
-def _grant(one: Pass) -> Grant:
+def grant_of(one: Pass) -> Grant:
+    """What a list says of a pass now.
+
+    One whose phone was lost stays on the list, barred and without a key: were it dropped, a gate that
+    admits unlisted holders would believe the lost phone's certificate.
+    """
+    status = _STATUS[PassState(one.state)]
+    if one.on_phone and not one.holder_key:
+        status = max(status, Status.SUSPENDED)
     return Grant(
         pass_id=bytes.fromhex(one.pass_id),
         kind=PassKind(one.kind),
-        status=_STATUS[PassState(one.state)],
+        status=status,
         holder=PublicKey.parse(one.holder_key) if one.holder_key else None,
         zones=one.zones,
         schedule=one.schedule,

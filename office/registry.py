@@ -21,7 +21,7 @@ from agent.core.passes import LONGEST_S, PASS_ID_BYTES, static_body
 from office import holder_keys
 from office.audit import keeper
 from office.faults import FieldFault, OfficeFault
-from office.models import Gate, Pass, PassState, Person, Site
+from office.models import Gate, HolderKey, Pass, PassState, Person, Site
 
 MAX_ZONES: Final = 8  # one byte of bits in a pass
 MAX_USES: Final = 15  # half a byte
@@ -145,7 +145,8 @@ class Application:
     Args:
         zones: names.
         uses: how often it opens; 0 is without limit.
-        holder_key: text form; empty for a pass that is only printed.
+        on_phone: its holder's phone makes the codes; it is invited once the pass is approved.
+        holder_key: text form, if the phone's key is known already.
         pass_id: 16 hex digits, if it has one already from elsewhere; else the office makes one.
     """
 
@@ -157,6 +158,7 @@ class Application:
     uses: int = 0
     holder_key: str = ""
     pass_id: str = ""
+    on_phone: bool = False
 
 
 def draft(application: Application, *, by: str, why: str = "") -> Pass:
@@ -209,9 +211,12 @@ def draft(application: Application, *, by: str, why: str = "") -> Pass:
             not_before=not_before,
             not_after=not_after,
             uses=application.uses,
+            on_phone=application.on_phone or bool(key),
             holder_key=key,
             drafted_by=_named(by),
         )
+        if key:
+            HolderKey.objects.create(held=made, key=key, since=now)
         note(by, "draft", made.pass_id, why)
     return made
 

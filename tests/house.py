@@ -32,15 +32,19 @@ PASSPHRASE = b"a long passphrase for a test"
 
 @dataclass(slots=True)
 class House:
-    """A site; grant people, publish, enrol gates."""
+    """A site; grant people, publish, enrol gates.
+
+    Args:
+        keyring: the office's keys, if there is an office already.
+    """
 
     folder: Path
     number: int = 0
     grants: dict[str, Grant] = field(default_factory=dict)
-    keyring: Keyring = field(init=False)
+    keyring: Keyring | None = None
 
     def __post_init__(self) -> None:
-        self.keyring = Keyring.make(self.folder / "office-keys")
+        self.keyring = self.keyring or Keyring.make(self.folder / "office-keys")
         make_keys(self.folder / "offline", PASSPHRASE)
         office = OfficePublic.model_validate(self.keyring.office_public(SITE))
         write_trust(self.trust, *sign_trust(self.folder / "offline", office, PASSPHRASE, datetime.now(UTC)))

@@ -76,6 +76,12 @@ class PassForm(forms.Form):
     """What a pass is asked for."""
 
     kind = forms.ChoiceField(label=_("Kind"), choices=[(str(kind), SAID[kind]) for kind in PassKind])
+    form = forms.ChoiceField(
+        label=_("Form"),
+        required=False,
+        choices=[("card", _("printed card")), ("phone", _("on the holder's phone"))],
+        help_text=_("A phone is invited once the pass is approved."),
+    )
     zones = forms.MultipleChoiceField(label=_("Zones"), widget=forms.CheckboxSelectMultiple())
     begins = moment_field(_("From"))
     ends = moment_field(_("Until"))
@@ -103,6 +109,7 @@ class PassForm(forms.Form):
             not_before=on_site(asked["begins"], self._site),
             not_after=on_site(asked["ends"], self._site),
             uses=asked["uses"],
+            on_phone=asked["form"] == "phone",
         )
 
 

@@ -6,7 +6,7 @@ from django.views.i18n import set_language
 
 from office.web import assets
 from office.web.rights import for_anybody
-from office.web.views import accounts, alerts, audit, imports, live, passes, people, visits
+from office.web.views import accounts, alerts, audit, holders, imports, live, passes, people, phones, visits
 
 handler403 = "office.web.views.errors.not_allowed"
 
@@ -32,6 +32,14 @@ urlpatterns = [
     path("passes/<str:pass_id>/move", passes.move, name="pass-move"),
     path("passes/<str:pass_id>/replace", passes.replace, name="pass-replace"),
     path("passes/<str:pass_id>/code.<str:kind>", passes.code, name="pass-code"),
+    path("passes/<str:pass_id>/invite", phones.invite, name="phone-invite"),
+    path("passes/<str:pass_id>/lost", phones.lost, name="phone-lost"),
+    path("pass/", holders.page, name="holder"),
+    path("pass/manifest.webmanifest", holders.manifest, name="holder-manifest"),
+    path("pass/worker.js", holders.worker, name="holder-worker"),
+    path("pass/challenge", holders.challenge, name="holder-challenge"),
+    path("pass/enrol", holders.enrol, name="holder-enrol"),
+    path("pass/standing", holders.standing, name="holder-standing"),
     path("visits", visits.queue, name="visits"),
     path("visits/rules", visits.rules, name="visit-rules"),
     path("visits/<int:pk>/decide", visits.decide, name="visit-decide"),

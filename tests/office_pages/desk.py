@@ -17,7 +17,7 @@ from django.test import Client  # noqa: E402
 from agent.core.allowlist import PassKind  # noqa: E402
 from office import issuing, registry  # noqa: E402
 from office.keyring import Keyring  # noqa: E402
-from office.models import Alert, Event, Gate, Pass, Person  # noqa: E402
+from office.models import Alert, Event, Gate, Pass, Person, Publication  # noqa: E402
 from office.web import accounts, server  # noqa: E402
 from office.web.models import Account, GateNow, HourCount, Inside, Progress, Visit, VisitRules  # noqa: E402
 from office.web.roles import Role  # noqa: E402
@@ -61,6 +61,7 @@ class Desk:
             HourCount,
             Progress,
             Gate,
+            Publication,
             Pass,
             Person,
         ):
@@ -87,11 +88,22 @@ class Desk:
         )
 
     def holder(
-        self, name: str = "Li Wei", kind: str = "resident", *, live: bool = True, days: int = 200
+        self,
+        name: str = "Li Wei",
+        kind: str = "resident",
+        *,
+        live: bool = True,
+        days: int = 200,
+        on_phone: bool = False,
     ) -> Pass:
         now = timezone.now()
         application = registry.Application(
-            PassKind(kind), name, ("main",), now - timedelta(days=1), now + timedelta(days=days)
+            PassKind(kind),
+            name,
+            ("main",),
+            now - timedelta(days=1),
+            now + timedelta(days=days),
+            on_phone=on_phone,
         )
         made = registry.draft(application, by="chen")
         if live:

@@ -117,7 +117,7 @@ def move(request: HttpRequest, pass_id: str) -> HttpResponse:
     what, why = request.POST.get("what", ""), request.POST.get("why", "").strip()
     if what not in ("suspend", "resume", "revoke"):
         raise Http404
-    one = _found(pass_id)
+    one = found_pass(pass_id)
     if not why:
         messages.error(request, _("Write a reason; the history keeps it."))
         return redirect("person", one.person_id)
@@ -132,8 +132,8 @@ def move(request: HttpRequest, pass_id: str) -> HttpResponse:
 @require_POST
 def replace(request: HttpRequest, pass_id: str) -> HttpResponse:
     """A worn card is printed again: the pass stays as it is (C14, C17)."""
-    one = _found(pass_id)
-    if not (one.code and one.state == PassState.LIVE):
+    one = found_pass(pass_id)
+    if one.on_phone or not (one.code and one.state == PassState.LIVE):
         messages.error(request, _("Only a live printed pass has a card to replace."))
         return redirect("person", one.person_id)
     registry.note(name_of(request), "replace", pass_id, request.POST.get("why", "")[:200])
@@ -144,11 +144,8 @@ def replace(request: HttpRequest, pass_id: str) -> HttpResponse:
 @require_safe
 def badges(request: HttpRequest) -> HttpResponse:
     """A sheet for the printer: the passes asked for, or all live printed ones."""
-    found = (
-        Pass.objects.filter(state=PassState.LIVE)
-        .exclude(code="")
-        .select_related("person__key", "person__file__key")
-    )
+    printed = Pass.objects.filter(state=PassState.LIVE, on_phone=False).exclude(code="")
+    found = printed.select_related("person__key", "person__file__key")
     if chosen := request.GET.getlist("pass"):
         found = found.filter(pass_id__in=chosen[:_MOST_BADGES])
     if kind := request.GET.get("kind", ""):
@@ -163,15 +160,16 @@ def badges(request: HttpRequest) -> HttpResponse:
 def code(request: HttpRequest, pass_id: str, kind: str) -> HttpResponse:
     """A printed pass's code as a file."""
     del request
-    one = _found(pass_id)
-    if kind not in _TYPES or not one.code or one.state != PassState.LIVE:
+    one = found_pass(pass_id)
+    if kind not in _TYPES or one.on_phone or not one.code or one.state != PassState.LIVE:
         raise Http404
     response = HttpResponse(issuing.picture(one.code, kind), content_type=_TYPES[kind])
     response["Content-Disposition"] = f'attachment; filename="{one.pass_id}.{kind}"'
     return response
 
 
-def _found(pass_id: str) -> Pass:
+def found_pass(pass_id: str) -> Pass:
+    """One pass, or the page that says there is none."""
     try:
         return registry.find(pass_id)
     except OfficeFault as fault:

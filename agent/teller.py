@@ -19,7 +19,7 @@ from agent.core.feed import event_topic, health_topic
 from agent.core.health import Machine, discovery, message, news_in
 from agent.ports import Broker, Clock
 from agent.stores import vitals
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 
 LOOK_EVERY_S: Final = 0.1
 HEALTH_EVERY_S: Final = 60.0

@@ -36,7 +36,7 @@ from agent.core.feed import (
 from agent.core.keys import PublicKey
 from agent.core.window import Window
 from agent.ports import Broker
-from agent.stores.journal import JournalReader, Run
+from agent.stores.journal_reader import JournalReader, Run
 from agent.stores.pointer import Pointer, PointerStore
 
 POLL_S: Final = 0.15  # how late a live event may leave, beyond the network's own time

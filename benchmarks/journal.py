@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agent.core.events import Event, Kind, Place, body
 from agent.core.keys import Alg, PublicKey
 from agent.core.moments import Moment
-from agent.stores.journal import JournalReader, JournalStore
+from agent.stores.journal import JournalStore
 from agent.stores.journal_check import check_file
+from agent.stores.journal_reader import JournalReader
 from agent.stores.writer import JournalWriter, open_journal
 
 SITE, GATE = "willow-court", "north"

@@ -10,7 +10,7 @@ import pytest
 
 from agent.core.moments import Moment, Trust, from_iso
 from agent.core.passes import PassKind
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 from agent.wiring.gate import gate_process
 from tests.house import House
 

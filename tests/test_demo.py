@@ -10,7 +10,8 @@ from agent.core.events import Event, Kind
 from agent.demo.cast import ADMITTED, GATES, PEOPLE, Turn, scenes
 from agent.demo.scene import Scene, pattern
 from agent.demo.verdict import judge
-from agent.stores.journal import JournalReader, JournalStore
+from agent.stores.journal import JournalStore
+from agent.stores.journal_reader import JournalReader
 from tests.core.builders import at, ed25519
 from tests.house import SITE, House
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 from agent.wiring.gate import gate_process
 from tests.core.builders import public
 from tests.house import SITE, House

@@ -13,8 +13,9 @@ from agent.core.feed import Ack
 from agent.core.moments import Trust
 from agent.stores import acknowledged
 from agent.stores.housekeeping import CLOSE_EVERY_S, STEP_EVERY_S, Housekeeping
-from agent.stores.journal import JournalReader, JournalStore
+from agent.stores.journal import JournalStore
 from agent.stores.journal_check import check_file
+from agent.stores.journal_reader import JournalReader
 from agent.stores.writer import JournalWriter, open_journal
 from tests.core.builders import DAY, MALLORY, SITE, at, ed25519, listed, public
 from tests.small_office import eventually

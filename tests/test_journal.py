@@ -12,7 +12,8 @@ from agent.core.chain import GENESIS, Checkpoint, extend
 from agent.core.closing import Statement
 from agent.core.events import Event, Kind, Place, body
 from agent.core.memory import Use, Way
-from agent.stores.journal import JournalReader, JournalStore
+from agent.stores.journal import JournalStore
+from agent.stores.journal_reader import JournalReader
 from agent.stores.writer import JournalWriter, Recollection, open_journal
 from tests.core.builders import DAY, HOUR, SITE, at, ed25519, public
 

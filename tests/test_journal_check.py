@@ -10,8 +10,9 @@ import pytest
 from agent.core.chain import Checkpoint, extend
 from agent.core.events import Event, Kind, Place, lead
 from agent.core.feed import Ack
-from agent.stores.journal import JournalReader, JournalStore
+from agent.stores.journal import JournalStore
 from agent.stores.journal_check import check, check_file
+from agent.stores.journal_reader import JournalReader
 from tests.core.builders import MALLORY, SITE, at, ed25519, public
 
 KEY = ed25519("the north gate's own key")

@@ -12,8 +12,9 @@ from contextlib import closing
 import pytest
 
 from agent.core.events import Event, Kind
-from agent.stores.journal import JournalReader, JournalStore
+from agent.stores.journal import JournalStore
 from agent.stores.journal_check import check_file
+from agent.stores.journal_reader import JournalReader
 from agent.stores.writer import JournalWriter, open_journal
 from tests.core.builders import SITE, at, ed25519, public
 from tests.small_office import eventually, signed_ack

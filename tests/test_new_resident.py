@@ -8,7 +8,7 @@ import pytest
 
 from agent.core import passes
 from agent.core.keys import Alg
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 from agent.wiring.gate import gate_process
 from hw.sim.holder import TURN_S, Holder
 from tests.core.builders import ed25519, id_of, public

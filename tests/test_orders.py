@@ -17,7 +17,7 @@ from agent.core.moments import Moment, Trust
 from agent.core.notices import OpenOrder, Order
 from agent.core.orders import MAX_BYTES, What
 from agent.order_desk import OrderDesk
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 from agent.stores.orders import MOST, OrderBox, OrderReader
 from agent.stores.writer import JournalWriter, open_journal
 from agent.wiring.ordering import OrderCarrier

@@ -8,7 +8,8 @@ from contextlib import closing
 import pytest
 
 from agent.core.events import Event, Kind
-from agent.stores.journal import JournalReader, JournalStore
+from agent.stores.journal import JournalStore
+from agent.stores.journal_reader import JournalReader
 from tests.core.builders import SITE, at, ed25519
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 AS_SYNC = """
 import os, sys
 from pathlib import Path
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(65533)
 reader = JournalReader(Path(sys.argv[1]))
 print(reader.newest(), flush=True)

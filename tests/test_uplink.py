@@ -15,7 +15,8 @@ from agent.brokers.paho import PahoBroker
 from agent.core.events import Event, Kind
 from agent.core.feed import ack_topic, status_topic
 from agent.core.moments import Moment
-from agent.stores.journal import JournalReader, JournalStore
+from agent.stores.journal import JournalStore
+from agent.stores.journal_reader import JournalReader
 from agent.stores.pointer import Pointer, PointerStore
 from agent.uplink import Uplink
 from tests import brokers

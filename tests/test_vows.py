@@ -7,7 +7,7 @@ import pytest
 
 from agent.core.notices import Order
 from agent.core.rules import Vows
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 from agent.stores.vows import keep, recall
 from agent.wiring.gate import gate_process
 from tests.house import House

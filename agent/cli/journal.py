@@ -125,7 +125,7 @@ def _events(file: Path, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[di
 
 
 def _lines(file: Path) -> Iterator[bytes]:
-    from agent.stores.journal import JournalReader  # noqa: PLC0415
+    from agent.stores.journal_reader import JournalReader  # noqa: PLC0415
 
     with _readable(file), closing(JournalReader(file)) as reader:
         for _, line in reader.bodies():

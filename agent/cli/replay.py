@@ -51,7 +51,7 @@ def replay(config_path: Path, recorded_at: datetime | None, fps: float, recordin
       menshen-agent replay --config gate.toml --at 2026-03-01T08:00:00+08:00 monday.mp4
     """
     from agent.device_key import KeyFault  # noqa: PLC0415
-    from agent.stores.journal import JournalReader  # noqa: PLC0415
+    from agent.stores.journal_reader import JournalReader  # noqa: PLC0415
     from agent.wiring.gate import gate_process  # noqa: PLC0415
     from hw.cameras import CameraConfig, CameraFault  # noqa: PLC0415
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from agent.core.moments import Moment, iso
@@ -121,10 +122,19 @@ def lead(place: Place) -> bytes:
 
 def around_seq(place: Place) -> tuple[bytes, bytes]:
     """The lead before and after its sequence number: the same for all events of an epoch."""
+    return _around(place.site, place.gate, place.epoch)
+
+
+@lru_cache(maxsize=64)
+def _around(site: str, gate: str, epoch: str) -> tuple[bytes, bytes]:
     return (
-        f'{{"specversion":"1.0","id":"{place.epoch}/'.encode(),
-        f'","source":"/site/{place.site}/gate/{place.gate}","type":"{TYPE_PREFIX}'.encode(),
+        f'{{"specversion":"1.0","id":"{epoch}/'.encode(),
+        f'","source":"/site/{site}/gate/{gate}","type":"{TYPE_PREFIX}'.encode(),
     )
+
+
+# json.dumps would make an encoder for each event.
+_json: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def tail(event: Event) -> bytes:
@@ -132,9 +142,5 @@ def tail(event: Event) -> bytes:
 
     A fact may quote a stranger's bytes; half a surrogate pair becomes `?`.
     """
-    rest = json.dumps(
-        {"time": iso(event.at.utc), "data": {"clock": str(event.at.trust), **event.facts}},
-        separators=(",", ":"),
-        ensure_ascii=False,
-    )
+    rest = _json({"time": iso(event.at.utc), "data": {"clock": str(event.at.trust), **event.facts}})
     return f'{event.kind}",{rest[1:]}'.encode(errors="replace")

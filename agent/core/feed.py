@@ -70,14 +70,31 @@ class FeedFault(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Purged:
+    """A gate's word that it has let go of everything up to the checkpoint, signed by its device key."""
+
+    checkpoint: Checkpoint
+    signature: bytes
+
+    def holds(self, key: PublicKey) -> bool:
+        """Whether the gate whose key this is signed it."""
+        return verify(key, self.signature, self.checkpoint.signed_as_purged(key.alg))
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
-    """A run of events in one epoch: first.seq to last, and the heads around it."""
+    """A run of events in one epoch: first.seq to last, and the heads around it.
+
+    Args:
+        purged: in the run that begins with the oldest event that the gate still has: what went before.
+    """
 
     first: Place
     last_seq: int
     before: bytes
     head: bytes
     signature: bytes
+    purged: Purged | None = None
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -108,21 +125,26 @@ class Header:
 def pack_message(header: Header, packed_lines: bytes) -> bytes:
     """A message's bytes, from its header and the compressed lines."""
     place = header.first
-    line = json.dumps(
-        {
-            "v": _VERSION,
-            "site": place.site,
-            "gate": place.gate,
-            "epoch": place.epoch,
-            "from": place.seq,
-            "to": header.last_seq,
-            "prev": header.before.hex(),
-            "head": header.head.hex(),
-            "sig": header.signature.hex(),
-        },
-        separators=(",", ":"),
-    )
-    return line.encode() + b"\n" + packed_lines
+    fields: dict[str, Any] = {
+        "v": _VERSION,
+        "site": place.site,
+        "gate": place.gate,
+        "epoch": place.epoch,
+        "from": place.seq,
+        "to": header.last_seq,
+        "prev": header.before.hex(),
+        "head": header.head.hex(),
+        "sig": header.signature.hex(),
+    }
+    if header.purged:
+        gone = header.purged.checkpoint
+        fields["purged"] = {
+            "epoch": gone.place.epoch,
+            "upto": gone.place.seq,
+            "h": gone.head.hex(),
+            "sig": header.purged.signature.hex(),
+        }
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n" + packed_lines
 
 
 def unpack_message(message: bytes) -> tuple[Header, bytes]:
@@ -140,13 +162,26 @@ def unpack_message(message: bytes) -> tuple[Header, bytes]:
     try:
         place, first, last = _place(fields, "from"), fields["from"], fields["to"]
         header = Header(
-            place, last, _digest(fields["prev"]), _digest(fields["head"]), bytes.fromhex(fields["sig"])
+            place,
+            last,
+            _digest(fields["prev"]),
+            _digest(fields["head"]),
+            bytes.fromhex(fields["sig"]),
+            _purged(fields),
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise FeedFault(f"header of a wrong shape: {type(fault).__name__} {fault}") from fault
     if type(last) is not int or not first <= last < first + MAX_EVENTS:
         raise FeedFault(f"a run from {first} to {last!r}; wanted 1 to {MAX_EVENTS} events")
     return header, rest
+
+
+def _purged(fields: dict[str, Any]) -> Purged | None:
+    gone = fields.get("purged")
+    if gone is None:
+        return None
+    place = _place({**gone, "site": fields["site"], "gate": fields["gate"]}, "upto")
+    return Purged(Checkpoint(place, _digest(gone["h"])), bytes.fromhex(gone["sig"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from agent.config import load
 from agent.core.events import TYPE_PREFIX, Kind
 from agent.demo.cast import ADMITTED, Turn
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 
 _ANSWERS: Final = {TYPE_PREFIX + Kind.ADMITTED, TYPE_PREFIX + Kind.REFUSED}
 

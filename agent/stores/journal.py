@@ -16,18 +16,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import sqlite_utils
 
 from agent.core.chain import GENESIS, Checkpoint, extend
 from agent.core.closing import Account, counted_as
 from agent.core.events import TYPE_PREFIX, Event, Fact, Kind, Place, lead, tail
-from agent.core.feed import MAX_EVENTS, Header
+from agent.core.feed import MAX_EVENTS
 from agent.core.memory import Use
 from agent.core.moments import Moment, from_iso
 from agent.core.orders import FORGET_AFTER_S
-from agent.stores import read_only, uses
+from agent.stores import uses
+from agent.stores.journal_reader import find, lines
 from agent.stores.journal_schema import migrations
 
 Signer = Callable[[bytes], bytes]
@@ -81,7 +81,7 @@ class JournalStore:
 
     def find(self, epoch: str, seq: int) -> tuple[int, bytes] | None:
         """The row and the head of the event (epoch, seq), or None."""
-        return _find(self._connection, epoch, seq)
+        return find(self._connection, epoch, seq)
 
     def begin_epoch(self, at: Moment, facts: Mapping[str, str | int] | None = None) -> None:
         """Start a new epoch with its `journal.opened`, linked to the old head.
@@ -156,7 +156,7 @@ class JournalStore:
         (closed_n,) = ask("SELECT ifnull(max(n), 0) FROM closing").fetchone()
         if not 0 < n <= upto_n or n >= closed_n:
             return 0
-        _, place, head, line = next(_lines(self._connection, n - 1, 1))
+        _, place, head, line = next(lines(self._connection, n - 1, 1))
         if from_iso(json.loads(line)["time"]) >= before_utc:
             return 0
         signature = self._sign(Checkpoint(place, head).signed_as_purged())
@@ -178,7 +178,7 @@ class JournalStore:
     def _read_account(self) -> Account:
         account = Account()
         (since,) = self._connection.execute("SELECT ifnull(max(n), 1) FROM closing").fetchone()
-        for _, place, head, line in _lines(self._connection, since - 1):
+        for _, place, head, line in lines(self._connection, since - 1):
             event = json.loads(line)
             name = counted_as(event["type"].removeprefix(TYPE_PREFIX), event["data"])
             account.enter(place, head, from_iso(event["time"]), name)
@@ -220,10 +220,10 @@ class JournalStore:
             if self._account:
                 self._account.enter(place, tip.head, tip.utc, counted_as(event.kind, event.facts))
         if self._tip is None or tip.n > self._tip.n:
-            write(
-                "INSERT OR REPLACE INTO tip (id, n, signature) VALUES (1, ?, ?)",
-                (tip.n, self._signature(tip)),
-            )
+            if not write(
+                "UPDATE tip SET n = ?, signature = ?", (tip.n, signature := self._signature(tip))
+            ).rowcount:
+                write("INSERT INTO tip (id, n, signature) VALUES (1, ?, ?)", (tip.n, signature))
             self._tip = tip
 
     def _signature(self, tip: Tip) -> bytes:
@@ -233,164 +233,8 @@ class JournalStore:
         self._connection.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Consecutive events of one epoch, ready to be sent: rows first_n to last_n."""
-
-    first_n: int
-    last_n: int
-    header: Header
-    bodies: tuple[bytes, ...]
-
-
-class JournalReader:
-    """Sync's end, and the offline tools': reads only, from any process."""
-
-    def __init__(self, path: Path) -> None:
-        """Open an existing journal.
-
-        Raises:
-            sqlite3.Error: it is not there yet, or is no journal.
-        """
-        # Looked at before it is opened, so that an exchange in between is noticed.
-        self._path, self._file = path, _file_at(path)
-        self._connection, self._still = read_only.connect(path, isolation_level=None, timeout=5.0)
-
-    def displaced(self) -> bool:
-        """Whether this reader must be opened anew.
-
-        Another file stands at the path, or none, because a damaged journal was set aside; or the
-        gate, which was not running when the file was opened, is writing it again.
-        """
-        if self._still and read_only.written_again(self._path):
-            return True
-        return _file_at(self._path) != self._file
-
-    def newest(self) -> int:
-        """The newest row, 0 if none; cheap enough to ask often."""
-        (n,) = self._connection.execute("SELECT ifnull(max(n), 0) FROM event").fetchone()
-        return int(n)
-
-    def run_after(self, n: int) -> Run | None:
-        """The next events after row n, up to 200, within one epoch, ending at a signed head.
-
-        Returns:
-            None when there is nothing newer.
-        Raises:
-            sqlite3.Error: it cannot be read, or was changed by hand.
-        """
-        self._connection.execute("BEGIN")
-        try:
-            return self._run_after(n)
-        finally:
-            self._connection.execute("COMMIT")
-
-    def _run_after(self, n: int) -> Run | None:
-        ask = self._connection.execute
-        first = ask("SELECT n FROM event WHERE n > ? ORDER BY n LIMIT 1", (n,)).fetchone()
-        if first is None:
-            return None
-        (first_n,) = first
-        place, most_n = self._place(first_n)
-        last = ask(
-            "SELECT n, signature FROM checkpoint WHERE n BETWEEN ?1 AND ?2"
-            " UNION ALL SELECT n, signature FROM tip WHERE n BETWEEN ?1 AND ?2 ORDER BY n DESC LIMIT 1",
-            (first_n, min(most_n, first_n + MAX_EVENTS - 1)),
-        ).fetchone()
-        if last is None:
-            raise sqlite3.DatabaseError(f"no signed head follows row {n}; the journal was changed by hand")
-        last_n, signature = last
-        rows = ask(
-            "SELECT head, tail FROM event WHERE n BETWEEN ? AND ? ORDER BY n", (first_n, last_n)
-        ).fetchall()
-        if len(rows) != last_n - first_n + 1:
-            raise sqlite3.DatabaseError(f"events are missing after row {n}; the journal was changed by hand")
-        header = Header(
-            place, place.seq + last_n - first_n, self._before(first_n, place), rows[-1][0], signature
-        )
-        bodies = tuple(
-            lead(Place(place.site, place.gate, place.epoch, seq)) + rest.encode()
-            for seq, (_, rest) in enumerate(rows, place.seq)
-        )
-        return Run(first_n, last_n, header, bodies)
-
-    def _place(self, n: int) -> tuple[Place, int]:
-        """Where row n stands, and the last row that its epoch may have."""
-        found = self._connection.execute(
-            "SELECT site, gate, name, first_n, (SELECT min(first_n) FROM epoch WHERE first_n > ?1) FROM epoch"
-            " WHERE first_n <= ?1 ORDER BY first_n DESC LIMIT 1",
-            (n,),
-        ).fetchone()
-        if found is None:
-            raise sqlite3.DatabaseError(f"row {n} belongs to no epoch; the journal was changed by hand")
-        site, gate, name, first_n, next_n = found
-        return Place(site, gate, name, n - first_n + 1), (next_n or 1 << 62) - 1
-
-    def _before(self, n: int, place: Place) -> bytes:
-        """The head that row n is chained to."""
-        if place.seq == 1:
-            return GENESIS
-        found = self._connection.execute(
-            "SELECT head FROM event WHERE n = ?1 UNION ALL SELECT head FROM anchor WHERE n = ?1", (n - 1,)
-        ).fetchone()
-        if found is None:
-            raise sqlite3.DatabaseError(f"nothing is known of what came before row {n}")
-        return bytes(found[0])
-
-    def find(self, epoch: str, seq: int) -> tuple[int, bytes] | None:
-        """The row and the head of the event (epoch, seq), or None."""
-        return _find(self._connection, epoch, seq)
-
-    def lines(self, after: int, most: int) -> list[tuple[int, bytes]]:
-        """The next events after a row, at most so many, as (row, line)."""
-        return [(n, line) for n, _, _, line in _lines(self._connection, after, most)]
-
-    def bodies(self, after: int = 0) -> Iterator[tuple[int, bytes]]:
-        """Every event after a row, as (row, line)."""
-        return ((n, line) for n, _, _, line in _lines(self._connection, after))
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-def _file_at(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _lines(
-    connection: sqlite3.Connection, after: int, most: int = -1
-) -> Iterator[tuple[int, Place, bytes, bytes]]:
-    """The events after a row, all or at most so many: its row, its place, the head after it, its line."""
-    epochs: list[Any] = connection.execute(
-        "SELECT first_n, name, site, gate FROM epoch ORDER BY first_n DESC"
-    ).fetchall()
-    first_n, name, site, gate = 1, "", "", ""
-    for n, head, rest in connection.execute(
-        "SELECT n, head, tail FROM event WHERE n > ? ORDER BY n LIMIT ?", (after, most)
-    ):
-        while epochs and epochs[-1][0] <= n:
-            first_n, name, site, gate = epochs.pop()
-        place = Place(site, gate, name, n - first_n + 1)
-        yield n, place, head, lead(place) + rest.encode()
-
-
 def _tip(connection: sqlite3.Connection) -> Tip | None:
     (newest,) = connection.execute("SELECT ifnull(max(n), 0) FROM event").fetchone()
-    for n, place, head, line in _lines(connection, newest - 1):
+    for n, place, head, line in lines(connection, newest - 1):
         return Tip(n, place, head, from_iso(json.loads(line)["time"]))
     return None
-
-
-def _find(connection: sqlite3.Connection, epoch: str, seq: int) -> tuple[int, bytes] | None:
-    found = connection.execute(
-        "SELECT n, head FROM event WHERE n = (SELECT first_n FROM epoch WHERE name = ?1) + ?2 - 1"
-        " AND n < ifnull((SELECT min(first_n) FROM epoch WHERE first_n >"
-        " (SELECT first_n FROM epoch WHERE name = ?1)), n + 1)"
-        " UNION ALL SELECT n, head FROM anchor WHERE epoch = ?1 AND seq = ?2",
-        (epoch, seq),
-    ).fetchone()
-    return (found[0], found[1]) if found else None

@@ -21,7 +21,7 @@ from agent.refresher import Refresher
 from agent.stores import acknowledged
 from agent.stores.anchor import Anchor
 from agent.stores.http_source import HttpSource
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 from agent.stores.lists import open_store
 from agent.stores.mqtt_source import MqttSource, list_prefix
 from agent.stores.pointer import PointerStore

@@ -6,7 +6,7 @@ from agent import RELEASED_UTC
 from agent.config import GateConfig
 from agent.core.health import Machine
 from agent.ports import Broker
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 from agent.teller import Teller
 from agent.uplink import Uplink
 from hw import machine

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from agent.core.chain import GENESIS, extend_all
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 from tests.drill.meddler import Meddler
 from tests.drill.site import GATE, SITE, Site
 

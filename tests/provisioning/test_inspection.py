@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from agent.config import load
 from agent.core.keys import PublicKey, verify
 from agent.stores.inspections import take
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 from agent.wiring.gate import gate_process
 from provisioning import identity, site_file, wire
 from provisioning.bench import Refusal

@@ -44,12 +44,15 @@ def gate(desk: Desk) -> SigningGate:
 
 
 @dataclass
-class Settled:
+class Last:
+    """A message after which there is nothing more to do."""
+
     topic: str
     payload: bytes
+    settled: threading.Event
 
     def settle(self) -> None:
-        pass
+        self.settled.set()
 
 
 def test_events_are_kept_in_order_and_acknowledged(desk: Desk, gate: SigningGate) -> None:
@@ -243,13 +246,13 @@ def test_what_makes_the_ingester_itself_fail_is_an_alert(desk: Desk, gate: Signi
         """What a subscriber took from a broker before it went."""
 
         def __init__(self, *messages: bytes) -> None:
-            self.left = [Settled(gate.topic, message) for message in messages]
             self.stop = threading.Event()
+            self.left = [Last(gate.topic, message, self.stop) for message in messages]
 
-        def take(self, _wait_s: float) -> list[Any]:
+        def take(self, wait_s: float) -> list[Any]:
             taken, self.left = self.left, []
             if not taken:
-                self.stop.set()
+                self.stop.wait(wait_s)
             return taken
 
         def publish(self, topic: str, payload: bytes, retain: bool) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.window import MAX_IN_FLIGHT, MOST_PATIENCE_S, PATIENCE_S, Window
+from agent.core.window import FIRST_IN_FLIGHT, MAX_IN_FLIGHT, MOST_PATIENCE_S, PATIENCE_S, Window
 
 BATCH = 3
 
@@ -24,10 +24,45 @@ def send_all(window: Window, newest: int, mono: float) -> list[tuple[int, int]]:
 def test_four_messages_leave_and_the_fifth_waits_for_the_office():
     window = Window()
     assert send_all(window, 100, 0.0) == [(0, 3), (3, 6), (6, 9), (9, 12)]
-    assert window.in_flight == MAX_IN_FLIGHT
-    assert send_all(window, 100, 1.0) == []
-    assert window.acknowledged(6, 1.0)
-    assert send_all(window, 100, 1.0) == [(12, 15), (15, 18)]
+    assert window.in_flight == FIRST_IN_FLIGHT
+    assert send_all(window, 100, 1.5) == []
+    assert window.acknowledged(6, 1.5)
+    assert send_all(window, 100, 1.5) == [(12, 15), (15, 18)]
+
+
+def test_an_office_that_answers_at_once_is_given_more_and_never_more_than_sixteen():
+    window, most = Window(), 0
+    for tick in range(30):
+        messages = send_all(window, 10_000, 0.1 * tick)
+        most = max(most, window.in_flight)
+        window.acknowledged(messages[0][1], 0.1 * tick + 0.05)
+    assert most == MAX_IN_FLIGHT
+    assert window.in_flight <= MAX_IN_FLIGHT
+
+
+def test_a_link_that_becomes_slow_holds_less_and_never_less_than_four():
+    window, mono = Window(), 0.0
+    for _ in range(20):
+        messages = send_all(window, 10_000, mono)
+        window.acknowledged(messages[0][1], mono)
+    held = []
+    for _ in range(24):
+        send_all(window, 10_000, mono)
+        held.append(window.in_flight)
+        mono += 1.5
+        window.acknowledged(window.acked + BATCH, mono)
+    assert held[0] == MAX_IN_FLIGHT
+    assert held[-1] == FIRST_IN_FLIGHT
+
+
+def test_silence_takes_back_what_was_given():
+    window = Window()
+    for _ in range(20):
+        window.acknowledged(send_all(window, 10_000, 0.0)[-1][1], 0.0)
+    send_all(window, 10_000, 0.0)
+    assert len(send_all(window, 10_000, PATIENCE_S)) == 1
+    assert window.acknowledged(window.acked + BATCH, PATIENCE_S + 1.5)
+    assert len(send_all(window, 10_000, PATIENCE_S + 1.5)) == FIRST_IN_FLIGHT
 
 
 def test_two_silent_seconds_send_again_one_at_a_time_and_ever_more_seldom():
@@ -46,8 +81,8 @@ def test_an_answer_after_a_long_silence_brings_back_full_speed():
     window = Window()
     send_all(window, 100, 0.0)
     assert send_all(window, 100, 2.0) == [(0, 3)]
-    assert window.acknowledged(3, 3.0)
-    assert len(send_all(window, 100, 3.0)) == 4
+    assert window.acknowledged(3, 3.5)
+    assert len(send_all(window, 100, 3.5)) == 4
 
 
 def test_progress_renews_the_patience():
@@ -72,9 +107,9 @@ def test_on_a_slow_link_patience_is_twice_what_progress_took():
 def test_a_new_connection_sends_again_at_once():
     window = Window()
     send_all(window, 100, 0.0)
-    window.acknowledged(3, 0.1)
+    window.acknowledged(3, 1.1)
     window.reconnected()
-    assert send_all(window, 100, 0.2) == [(3, 6), (6, 9), (9, 12), (12, 15)]
+    assert send_all(window, 100, 1.2) == [(3, 6), (6, 9), (9, 12), (12, 15)]
 
 
 @pytest.mark.parametrize("row", [0, 4, 5])

@@ -28,6 +28,7 @@ MAX_LINES_BYTES: Final = 1024 * 1024
 _MAX_HEADER_BYTES: Final = 1024
 _VERSION: Final = 1
 _NO_EPOCH: Final = "0" * 16
+UNSIGNED: Final = "the head is not signed by this gate's key"
 EPOCH: Final = re.compile(r"[0-9a-f]{16}")
 
 
@@ -110,6 +111,10 @@ class Header:
         Returns:
             None if all is right, else what is not.
         """
+        return self.broken(bodies) or (None if self.signed_by(key) else UNSIGNED)
+
+    def broken(self, bodies: Sequence[bytes]) -> str | None:
+        """What of a message does not hold together, whoever signed it; None if all does."""
         wanted = self.last_seq - self.first.seq + 1
         if len(bodies) != wanted:
             return f"{len(bodies)} events for a run of {wanted}"
@@ -117,9 +122,11 @@ class Header:
             return "an epoch that does not begin at its beginning"
         if extend_all(self.before, bodies) != self.head:
             return "the events do not hash to the head"
-        if not verify(key, self.signature, self.checkpoint.signed_by_gate(key.alg)):
-            return "the head is not signed by this gate's key"
         return None
+
+    def signed_by(self, key: PublicKey) -> bool:
+        """Whether the gate whose key this is signed the head."""
+        return verify(key, self.signature, self.checkpoint.signed_by_gate(key.alg))
 
 
 def pack_message(header: Header, packed_lines: bytes) -> bytes:

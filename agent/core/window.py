@@ -8,6 +8,10 @@ for days costs little. Patience is twice the wait for the last progress, so that
 a slow link is not filled with repetitions. The receiver ignores what it has
 already.
 
+How many may be on their way grows with each one that is acknowledged within
+half the first patience, and halves with one that took longer: a fast office is kept
+busy, and a slow link holds little (slow start and its end, as in RFC 5681).
+
 The window knows row numbers and the monotonic seconds it is told. It refuses
 to know messages, topics, brokers and clocks.
 """
@@ -15,18 +19,20 @@ to know messages, topics, brokers and clocks.
 from collections import deque
 from typing import Final
 
-MAX_IN_FLIGHT: Final = 4
+FIRST_IN_FLIGHT: Final = 4
+MAX_IN_FLIGHT: Final = 16
 PATIENCE_S: Final = 2.0
 MOST_PATIENCE_S: Final = 30.0
 
 
 class Window:
-    """At most 4 messages in flight behind the acknowledged row."""
+    """At most 4 to 16 messages in flight behind the acknowledged row."""
 
     def __init__(self, acked: int = 0) -> None:
         """Begin with everything up to row acked kept by the office."""
         self._acked = acked
-        self._flights: deque[int] = deque()  # the last row of each message, oldest first
+        self._flights: deque[tuple[int, float]] = deque()  # each message's last row and when it left
+        self._limit = FIRST_IN_FLIGHT
         self._patience_s = PATIENCE_S
         self._due = 0.0
         self._silent = False  # the patience ran out, and no answer since
@@ -47,11 +53,12 @@ class Window:
         if self._flights and mono >= self._due:
             self._flights.clear()
             self._silent = True
+            self._limit = FIRST_IN_FLIGHT
             self._patience_s = min(2 * self._patience_s, MOST_PATIENCE_S)
-        limit = 1 if self._silent else MAX_IN_FLIGHT
+        limit = 1 if self._silent else self._limit
         if len(self._flights) >= limit:
             return None
-        return self._flights[-1] if self._flights else self._acked
+        return self._flights[-1][0] if self._flights else self._acked
 
     def sent(self, last: int, mono: float) -> None:
         """A message that ends at row last was handed to the broker."""
@@ -59,7 +66,7 @@ class Window:
             self._due = mono + self._patience_s
         if self._since is None:
             self._since = mono
-        self._flights.append(last)
+        self._flights.append((last, mono))
 
     def acknowledged(self, row: int, mono: float) -> bool:
         """The office keeps everything up to row, which may be further than was sent.
@@ -70,8 +77,13 @@ class Window:
         if row <= self._acked:
             return False
         self._acked = row
-        while self._flights and self._flights[0] <= row:
-            self._flights.popleft()
+        while self._flights and self._flights[0][0] <= row:
+            _, left = self._flights.popleft()
+            self._limit = (
+                min(self._limit + 1, MAX_IN_FLIGHT)
+                if mono - left <= PATIENCE_S / 2
+                else max(self._limit // 2, FIRST_IN_FLIGHT)
+            )
         waited_s = 0.0 if self._since is None else mono - self._since
         self._patience_s = min(max(PATIENCE_S, 2 * waited_s), MOST_PATIENCE_S)
         self._due = mono + self._patience_s
@@ -82,6 +94,7 @@ class Window:
     def reconnected(self) -> None:
         """What was in flight may be lost with the old connection: send it again, at once."""
         self._flights.clear()
+        self._limit = FIRST_IN_FLIGHT
         self._patience_s = PATIENCE_S
         self._silent = False
         self._since = None

@@ -2,6 +2,8 @@
 
     unfold      compressed lines, with a bound on what they may unfold to
     line        what of an event's line becomes a column
+    opened      a message opened and hashed; opener does that ahead of the database
+    checked     and against its gate's key
     intake      the rules: signatures, order, epochs, forks; one transaction a batch
     subscriber  the MQTT session; knows nothing of events
     worker      takes from the one, gives to the other, acknowledges after the commit

@@ -1,12 +1,13 @@
-"""A message checked whole against its gate's key, before anything is asked of the events' table."""
+"""An opened message checked against its gate's key, before anything is asked of the events' table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.core.feed import FeedFault, Header, log_topic, unpack_message
+from agent.core.feed import UNSIGNED, Header
 from agent.core.keys import PublicKey
 from office.alerts import Matter
-from office.ingest.unfold import unfold
+from office.ingest.line import Columns
+from office.ingest.opened import Flaw, Opened
 from office.models import Gate
 
 
@@ -27,6 +28,7 @@ class Run:
     gate: Gate
     header: Header
     bodies: tuple[bytes, ...]
+    columns: tuple[Columns, ...]
 
 
 def gate_of(topic: str) -> str:
@@ -34,7 +36,7 @@ def gate_of(topic: str) -> str:
     return topic.split("/")[3] if topic.count("/") == 4 else ""
 
 
-def checked(topic: str, payload: bytes, gates: Mapping[str, Gate]) -> Run:
+def checked(topic: str, message: Opened | Flaw, gates: Mapping[str, Gate]) -> Run:
     """Check a message.
 
     Args:
@@ -46,16 +48,8 @@ def checked(topic: str, payload: bytes, gates: Mapping[str, Gate]) -> Run:
     gate = gates.get(claimed)
     if gate is None:
         raise Complaint(Matter.UNKNOWN_GATE, f"a message from gate {claimed[:64]!r}, which is not on record")
-    try:
-        header, packed = unpack_message(payload)
-        place = header.first
-        if topic != log_topic(place.site, place.gate):
-            said = f"{place.site[:32]}/{place.gate[:32]}"
-            raise Complaint(Matter.MISDIRECTED, f"a message that says it is from {said!r}", gate.name)
-        bodies = unfold(packed)
-    except FeedFault as fault:
-        raise Complaint(Matter.MALFORMED, str(fault), gate.name) from fault
-    flaw = header.checked(bodies, PublicKey.parse(gate.journal_key))
-    if flaw:
-        raise Complaint(Matter.WRONG_SIGNATURE, flaw, gate.name)
-    return Run(gate, header, bodies)
+    if isinstance(message, Flaw):
+        raise Complaint(message.matter, message.detail, gate.name)
+    if not message.header.signed_by(PublicKey.parse(gate.journal_key)):
+        raise Complaint(Matter.WRONG_SIGNATURE, UNSIGNED, gate.name)
+    return Run(gate, message.header, message.bodies, message.columns)

@@ -28,7 +28,8 @@ from office.alerts import Matter, raise_alert
 from office.ingest.batch import Batch
 from office.ingest.checked import Complaint, Run, checked, gate_of
 from office.ingest.gaps import Gaps
-from office.ingest.line import columns, read
+from office.ingest.line import read
+from office.ingest.opened import Flaw, Opened, opened
 from office.ingest.rows import Row
 from office.logs import log
 from office.models import Epoch, Gate
@@ -86,14 +87,18 @@ class Intake:
         Raises:
             django.db.DatabaseError: nothing was stored; the same call may be made again.
         """
+        return self.join([(topic, opened(topic, payload)) for topic, payload in messages])
+
+    def join(self, messages: Sequence[tuple[str, Opened | Flaw]]) -> list[Reply]:
+        """The same, of (topic, message) that were opened before."""
         names = {gate_of(topic) for topic, _ in messages}
         gates = {gate.name: gate for gate in Gate.objects.filter(site__name=self._site, name__in=names)}
         until = self._clock() + self._hold_s
         runs = list(self._held)
         visit = _Visit()
-        for topic, payload in messages:
+        for topic, message in messages:
             try:
-                runs.append((until, checked(topic, payload, gates)))
+                runs.append((until, checked(topic, message, gates)))
             except Complaint as complaint:
                 visit.complaints.append(complaint)
         with transaction.atomic():
@@ -293,7 +298,10 @@ def _rows(run: Run, skip: int) -> list[Row]:
     """The rows of a run's bodies from the skip-th on."""
     gate, epoch = run.gate.pk, run.header.first.epoch
     first = run.header.first.seq + skip
-    return [(gate, epoch, seq, *columns(body), body) for seq, body in enumerate(run.bodies[skip:], first)]
+    return [
+        (gate, epoch, seq, *beside, body)
+        for seq, (beside, body) in enumerate(zip(run.columns[skip:], run.bodies[skip:], strict=True), first)
+    ]
 
 
 def _record(complaint: Complaint) -> None:

@@ -12,6 +12,8 @@ from typing import Final
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection
 
 from office.ingest.intake import Intake, Reply
+from office.ingest.opened import Flaw, Opened
+from office.ingest.opener import Opener
 from office.ingest.subscriber import Subscriber
 from office.logs import log
 
@@ -22,26 +24,27 @@ _RETRY_S: Final = 1.0
 
 def work(subscriber: Subscriber, intake: Intake, stop: threading.Event) -> None:
     """Take messages in until told to stop. Belongs to the thread that owns the database connection."""
-    while not stop.is_set():
-        arrivals = subscriber.take(_HOLDING_S if intake.is_holding else _IDLE_S)
-        if not arrivals and not intake.is_holding:
-            continue
-        replies = _store(intake, [(one.topic, one.payload) for one in arrivals], stop)
-        if replies is None:
-            return
-        for arrival in arrivals:
-            arrival.settle()
-        for reply in replies:
-            subscriber.publish(*reply)
+    with contextlib.closing(Opener(subscriber)) as opener:
+        while not stop.is_set():
+            ready = opener.take(_HOLDING_S if intake.is_holding else _IDLE_S)
+            if not ready and not intake.is_holding:
+                continue
+            replies = _store(intake, [(one.arrival.topic, one.message) for one in ready], stop)
+            if replies is None:
+                return
+            for one in ready:
+                one.arrival.settle()
+            for reply in replies:
+                subscriber.publish(*reply)
 
 
 def _store(
-    intake: Intake, messages: Sequence[tuple[str, bytes]], stop: threading.Event
+    intake: Intake, messages: Sequence[tuple[str, Opened | Flaw]], stop: threading.Event
 ) -> list[Reply] | None:
     """Store a batch, waiting out a database that is away or full; None if told to stop meanwhile."""
     while not stop.is_set():
         try:
-            return intake.take(messages)
+            return intake.join(messages)
         except Exception as fault:  # noqa: BLE001  nothing that a gate sends may end the ingester
             if not _is_about_the_database(fault):
                 # One message that this version can't cope with must not hold up the others.
@@ -56,7 +59,7 @@ def _store(
     return None
 
 
-def _set_aside(intake: Intake, messages: Sequence[tuple[str, bytes]], fault: Exception) -> None:
+def _set_aside(intake: Intake, messages: Sequence[tuple[str, Opened | Flaw]], fault: Exception) -> None:
     topic = messages[0][0] if messages else ""
     log.error("ingest.fault", topic=topic, found=f"{type(fault).__name__}: {fault}")
     with contextlib.suppress(Exception):  # the log has it

@@ -10,6 +10,7 @@ from typing import ClassVar
 from django.db import models
 
 from agent.core.allowlist import PassKind
+from agent.core.chain import GENESIS
 from office.identity.sealed import Sealed, SealedText, office_secrets, steady
 
 
@@ -228,6 +229,8 @@ class Epoch(models.Model):
     upto = models.PositiveBigIntegerField()
     head = models.BinaryField(max_length=32)
     prev_epoch = models.CharField(max_length=16, blank=True)
+    let_go = models.PositiveBigIntegerField(default=0, help_text="events up to here were deleted on schedule")
+    let_go_head = models.BinaryField(max_length=32, default=GENESIS, help_text="the head there")
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["gate", "name"], name="one_epoch_of_a_name")]
@@ -275,3 +278,13 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.gate} {self.about}"
+
+
+class RetentionRule(models.Model):
+    """How long a class of data is kept, where the office chose otherwise than usual."""
+
+    kept = models.CharField(max_length=16, unique=True)
+    days = models.PositiveSmallIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.kept}: {self.days} days"

@@ -8,6 +8,7 @@ What agrees is countersigned, once, in the history.
     complete   every event is there, counted alike, and hashes to the signed head
     waiting    no statement of that day yet: the gate is away, or it was off
     missing    so many events are not kept
+    let go     the office has deleted some of its events on schedule; nothing can be said any more
     fork       nothing is missing, and yet it is another history; or the signature is not the gate's
 """
 
@@ -20,7 +21,7 @@ from typing import Final
 
 from django.db import transaction
 
-from agent.core.chain import GENESIS, extend
+from agent.core.chain import extend
 from agent.core.closing import Statement, counted_as
 from agent.core.events import TYPE_PREFIX, Kind
 from agent.core.feed import FeedFault
@@ -39,6 +40,7 @@ class Verdict(StrEnum):
     COMPLETE = "complete"
     WAITING = "waiting"
     MISSING = "missing"
+    LET_GO = "let go"
     FORK = "fork"
 
 
@@ -99,6 +101,8 @@ def _compared(gate: Gate, statement: Statement) -> Finding:
             gate.name, Verdict.FORK, events, detail="the statement is not signed by this gate's key"
         )
     walk = _Walk(gate, statement)
+    if walk.let_go:
+        return Finding(gate.name, Verdict.LET_GO, events, detail=f"deleted on schedule: {walk.let_go}")
     found = sum(walk.counts.values())
     if found < events or walk.holes:
         named = ", ".join(walk.holes[:_MOST_NAMED]) or "whole epochs"
@@ -128,6 +132,7 @@ class _Walk:
         self.counts: Counter[str] = Counter()
         self.holes: list[str] = []
         self.head = b""
+        self.let_go = ""
         first, last = statement.first, statement.last
         names = {first.epoch, last.epoch}
         known = {epoch.name: epoch.pk for epoch in Epoch.objects.filter(gate=gate, name__in=names)}
@@ -138,11 +143,14 @@ class _Walk:
         for epoch in between.order_by("pk"):
             begin = first.seq if epoch.name == first.epoch else 1
             end = last.seq if epoch.name == last.epoch else epoch.upto
-            self._through(gate, epoch.name, begin, end)
+            if begin <= epoch.let_go:
+                self.let_go = f"{epoch.name}/{begin} to {min(end, epoch.let_go)}"
+                return
+            self._through(gate, epoch, begin, end)
 
-    def _through(self, gate: Gate, epoch: str, begin: int, end: int) -> None:
-        """Hash an epoch from its beginning, count from one sequence number to another, note holes."""
-        expected, head = 1, GENESIS
+    def _through(self, gate: Gate, kept: Epoch, begin: int, end: int) -> None:
+        """Hash an epoch from where it is kept, count from one sequence number to another, note holes."""
+        epoch, expected, head = kept.name, kept.let_go + 1, bytes(kept.let_go_head)
         rows = Event.objects.filter(gate=gate, epoch=epoch, seq__lte=end).order_by("seq")
         for seq, body in rows.values_list("seq", "body").iterator(_CHUNK):
             self._hole(epoch, max(expected, begin), seq - 1)

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from office.ingest.gaps import GAP_PERSISTS_S, REWIND_AFTER_S  # noqa: E402
 from office.ingest.intake import Intake  # noqa: E402
 from office.ingest.subscriber import Subscriber  # noqa: E402
 from office.ingest.worker import work  # noqa: E402
+from office.retention import events as letting_go  # noqa: E402
 from tests.signing_gate import NOON, SITE, Desk, SigningGate, desk_in, empty_home  # noqa: E402
 
 
@@ -346,3 +347,36 @@ def test_a_signed_line_that_is_no_event_is_kept_as_it_came(desk: Desk, gate: Sig
     ]
     assert desk.takes(gate, gate.message(1, 5)) == [(gate.epoch, 5)]
     assert [event.kind for event in models.Event.objects.order_by("seq")][1:] == ["unreadable"] * 3 + ["x"]
+
+
+# --- what the office has let go of ------------------------------------------------------
+
+
+@pytest.fixture
+def shortened(desk: Desk, gate: SigningGate) -> SigningGate:
+    """A gate whose first 120 events of 301 are older than the office keeps them."""
+    gate.busy(300)
+    desk.takes(gate, gate.message(1, 200), gate.message(201, 301))
+    epoch = models.Epoch.objects.get()
+    assert letting_go.delete({epoch.pk: 120}) == 120
+    return gate
+
+
+def test_what_was_let_go_of_may_be_sent_again(desk: Desk, shortened: SigningGate) -> None:
+    """C10: a gate with an older card is answered as before, and nothing is stored twice."""
+    for first, last in ((1, 100), (1, 120), (101, 200), (121, 301), (1, 200)):
+        assert ("00000000000000a1", 301) in desk.takes(shortened, shortened.message(first, last))
+    assert desk.alerts() == {}
+    assert len(desk.keeps()) == 181
+    shortened.busy(5)
+    assert desk.takes(shortened, shortened.message(302, 306)) == [("00000000000000a1", 306)]
+
+
+def test_another_history_around_what_was_let_go_of_is_a_fork(desk: Desk, shortened: SigningGate) -> None:
+    """C10: what is still kept is still compared, and so is the head of what is not."""
+    other = replace(shortened, bodies=[])
+    other.opened().busy(119)
+    other.bodies += shortened.bodies[120:]
+    other.bodies[50] = other.bodies[51]
+    desk.takes(other, other.message(101, 200))
+    assert desk.alerts() == {"fork": 1}

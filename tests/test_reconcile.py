@@ -14,6 +14,7 @@ from office.cli import main
 from tests.signing_gate import SITE, Desk, SigningGate, desk_in, empty_home
 
 from office.models import Act, Epoch, Event  # isort: skip  after signing_gate has set Django up
+from office.retention import events as letting_go  # isort: skip
 from office.reconcile import KEPT, Finding, Verdict, reconcile  # isort: skip
 
 DAY = "2026-03-01"
@@ -132,3 +133,21 @@ def test_the_command_says_it_in_a_line_and_by_its_exit_code(desk: Desk, days: Da
     assert waiting.exit_code == 1
     assert waiting.stdout.startswith("north\twaiting\t0\t0\t")
     assert "wanted a date" in run("yesterday").stderr
+
+
+def test_a_day_that_was_partly_deleted_on_schedule_says_so(desk: Desk, days: Days) -> None:
+    """C10, C20: it is neither complete nor missing; a day after it is still gone through."""
+    days.close()
+    days.arrive(desk)
+    morning = Epoch.objects.order_by("pk").first()
+    assert letting_go.delete({morning.pk: 100}) == 100
+    assert found(desk) == Finding(
+        "north", Verdict.LET_GO, 304, detail="deleted on schedule: 00000000000000a1/1 to 100"
+    )
+    wanted = Counter({"journal.opened": 1, "pass.refused.expired": 203})
+    again = replace(days.statement, first=Place(SITE, "north", days.morning.epoch, 101), counts=wanted)
+    Event.objects.filter(kind=Kind.DAY_CLOSED).delete()
+    before = len(days.evening.bodies)
+    days.close(again)
+    desk.takes(days.evening, days.evening.message(before + 1, before + 1))
+    assert found(desk) == Finding("north", Verdict.COMPLETE, 204)

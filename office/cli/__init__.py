@@ -32,6 +32,8 @@ MODULES: Final = {
     "feed": "feeds",
     "alerts": "feeds",
     "audit": "audit",
+    "retention": "retention",
+    "forget": "retention",
     "reconcile": "closings",
     "broker": "brokers",
     "serve": "pages",

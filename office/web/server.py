@@ -19,6 +19,7 @@ from django.core.asgi import get_asgi_application
 from office.faults import OfficeFault
 from office.files import write_new
 from office.home import Home
+from office.web.caretaker import Caretaker
 from office.web.hub import HUB
 
 _SIGNING_FILE: Final = "pages.secret"
@@ -88,7 +89,9 @@ def serve(home: Home, address: Address) -> None:
         raise OfficeFault(f"the certificate can't be used: {fault}") from fault
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _told)
+    caretaker = Caretaker(home)
     HUB.start()
+    caretaker.start()
     try:
         server.run()
     except SystemExit as fault:  # how uvicorn says that it could not listen
@@ -97,6 +100,7 @@ def serve(home: Home, address: Address) -> None:
         ) from fault
     finally:
         HUB.stop()
+        caretaker.stop()
 
 
 def configure(home: Home, address: Address) -> None:

@@ -15,9 +15,10 @@ prepare()
 from django.test import Client  # noqa: E402
 
 from agent.core.allowlist import PassKind  # noqa: E402
+from agent.core.chain import GENESIS, extend  # noqa: E402
 from office import issuing, registry  # noqa: E402
 from office.keyring import Keyring  # noqa: E402
-from office.models import Alert, Event, Gate, Pass, Person, Publication  # noqa: E402
+from office.models import Alert, Epoch, Event, Gate, Pass, Person, Publication  # noqa: E402
 from office.web import accounts, server  # noqa: E402
 from office.web.models import Account, GateNow, HourCount, Inside, Progress, Visit, VisitRules  # noqa: E402
 from office.web.roles import Role  # noqa: E402
@@ -31,6 +32,7 @@ STAFF = {
     "admin": Role.ADMINISTRATOR,
 }
 SITE = "willow-court"
+EPOCH = "00000000000000a1"
 GATE_KEY = "ed25519:" + "ab" * 32
 
 
@@ -51,10 +53,12 @@ class Desk:
             accounts.add(name, role, PASSWORD, by="tests")
 
     def clear(self) -> None:
+        self.seq = 0
         for model in (
             Visit,
             VisitRules,
             Event,
+            Epoch,
             Alert,
             Inside,
             GateNow,
@@ -113,6 +117,13 @@ class Desk:
             )
         return made
 
+    def epoch(self, gate: Gate) -> Epoch:
+        """How far the office has the gate's events, as the ingester would say."""
+        head, upto = GENESIS, 0
+        for seq, body in Event.objects.filter(gate=gate).order_by("seq").values_list("seq", "body"):
+            head, upto = extend(head, bytes(body)), seq
+        return Epoch.objects.create(gate=gate, name=EPOCH, upto=upto, head=head)
+
     def event(
         self, gate: Gate, kind: str = "pass.admitted", pass_id: str = "", reason: str = "", **data
     ) -> Event:
@@ -121,7 +132,7 @@ class Desk:
         facts = {"pass": pass_id, "direction": gate.direction, **data}
         return Event.objects.create(
             gate=gate,
-            epoch="00000000000000a1",
+            epoch=EPOCH,
             seq=self.seq,
             at_utc=time.time(),
             kind=kind,

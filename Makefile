@@ -52,6 +52,10 @@ drill-list: setup-dev  ## sync killed 500 times while it switches lists (KILLS=5
 bench-passes: setup-dev  ## checking one pass beside the bare signature check
 	@$(PY) -m benchmarks.verify
 
+.PHONY: bench-fellows
+bench-fellows: setup-dev  ## how soon a passage at one gate is known at eleven others, with no broker
+	@$(PY) -m benchmarks.fellows
+
 fuzz-passes: setup-dev  ## a million damaged codes against the parser and the judge; minutes
 	@$(PY) -m benchmarks.fuzz_passes
 

@@ -11,9 +11,9 @@ import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticUndefined
 
 from agent.brokers.config import BrokerConfig
@@ -114,6 +114,44 @@ class ListConfig(_Section):
     refresh_s: float = Field(default=30.0, ge=0.2, le=3600.0)
 
 
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError("HOST:PORT")
+    return text
+
+
+class FellowsConfig(_Section):
+    """How this gate and the other gates of its site tell each other who passed, so that each knows.
+
+    Args:
+        used_codes: `refuse` a rotating code that has opened another gate; `take` it at a door that
+            stands a few steps behind another.
+        broker: tell each other through the broker.
+        lan: tell each other over the local network as well, so that it works without the broker.
+        port: UDP; the same at all gates that hear one group.
+        group: the multicast group; "" for none, where a network carries no multicast.
+        interface: the address of the network interface to use; "" lets the system choose.
+        others: HOST:PORT of gates to tell one by one.
+        key_file: the key that the site's gates share; see `menshen-office fellows-key`.
+    """
+
+    used_codes: Literal["refuse", "take"] = "refuse"
+    broker: bool = True
+    lan: bool = False
+    port: int = Field(default=7683, ge=1024, le=65535)
+    group: str = Field(default="239.255.77.83", pattern=r"^(|239\.(\d{1,3})\.(\d{1,3})\.(\d{1,3}))$")
+    interface: str = Field(default="", pattern=r"^(|(\d{1,3}\.){3}\d{1,3})$")
+    others: tuple[Annotated[str, AfterValidator(_address)], ...] = ()
+    key_file: Path = Path("fellows.key")
+
+    @model_validator(mode="after")
+    def _has_somebody_to_tell(self) -> Self:
+        if self.lan and not self.group and not self.others:
+            raise ValueError("lan = true with a group or with others, so that there is somebody to tell")
+        return self
+
+
 class ClockConfig(_Section):
     """How the clock's trust is found; anything but `auto` is for benches."""
 
@@ -139,6 +177,7 @@ class GateConfig(_Section):
     list: ListConfig = Field(default_factory=ListConfig)
     clock: ClockConfig = Field(default_factory=ClockConfig)
     health: HealthConfig = Field(default_factory=HealthConfig)
+    fellows: FellowsConfig = Field(default_factory=FellowsConfig)
 
     # Where things lie under `state`, for both processes alike.
 
@@ -175,6 +214,16 @@ class GateConfig(_Section):
     def order_folder(self) -> Path:
         """The office's orders, as sync received them."""
         return self.state / "sync" / "orders"
+
+    @property
+    def told_folder(self) -> Path:
+        """What the site's other gates tell, as sync received it."""
+        return self.state / "sync" / "told"
+
+    @property
+    def heard_file(self) -> Path:
+        """What the gate believed of it."""
+        return self.state / "gate" / "heard.db"
 
     @property
     def ack_file(self) -> Path:
@@ -385,6 +434,7 @@ def rules_of(config: GateConfig, board: Board) -> Rules:
         interlock=config.door.interlock,
         most_inside=config.door.most_inside,
         lock_monitored=board.inputs.lock is not None,
+        used_codes=config.fellows.used_codes == "refuse",
     )
 
 

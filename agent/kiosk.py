@@ -56,15 +56,19 @@ class Kiosk:
         """Serve until the camera is closed, or its recording ends."""
         for frame in self.camera.frames():
             now = self.clock.now()
-            for notice in self._notices(frame, now):  # before pictures: for people already inside
-                with self._surviving():
-                    self.perform(self.gatekeeper.hear(notice, now))
+            self.hear(self._notices(frame, now))  # before pictures: for people already inside
             for sighting in self._sightings(frame):
                 with self._surviving():
                     self.perform(self.gatekeeper.see(sighting, now))
             with self._surviving():
                 self.perform(self.gatekeeper.tick(self.clock.now()))
             self.watchdog.pat()
+
+    def hear(self, notices: Sequence[Notice]) -> None:
+        """Answer notices, oldest first."""
+        for notice in notices:
+            with self._surviving():
+                self.perform(self.gatekeeper.hear(notice, self.clock.now()))
 
     def perform(self, actions: Actions) -> None:
         """Do what the gatekeeper said, in its order; a dead lamp does not keep the lock from opening."""

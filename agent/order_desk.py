@@ -16,9 +16,11 @@ from agent.core.moments import Moment
 from agent.core.notices import Notice
 from agent.core.orders import FORGET_AFTER_S, NotObeyed, OrderRules, SignedOrder, What, Why
 from agent.ports import Clock, Journal
-from agent.stores.orders import OrderReader
+from agent.stores.box import BoxReader
 
 LOOK_EVERY_S: Final = 0.2
+KEPT: Final = "kept"
+"""Marks a message that the broker had retained."""
 _HARMLESS: Final = frozenset({What.LOCKDOWN, What.IDENTIFY})
 
 
@@ -35,7 +37,7 @@ class OrderDesk:
         site: str,
         gate: str,
         *,
-        reader: OrderReader,
+        reader: BoxReader,
         keys: Callable[[], Sequence[PublicKey]],
         journal: Journal,
         clock: Clock,
@@ -53,7 +55,9 @@ class OrderDesk:
             return ()
         self._look_at = now.mono + LOOK_EVERY_S
         notices = [
-            notice for message, kept in self._reader.new() for notice in self._taken(message, kept, now)
+            notice
+            for message, mark in self._reader.new()
+            for notice in self._taken(message, mark == KEPT, now)
         ]
         if unsaid := self._curb.settle(now.mono):
             self._journal.append(Event(Kind.ORDER_REFUSED, now, {"reason": Why.FLOOD, "count": unsaid}))

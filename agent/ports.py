@@ -6,6 +6,7 @@ suites as the real ones.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from agent.core.answers import Pattern
@@ -103,6 +104,36 @@ class Journal(Protocol):
             as soon as the disk allows.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message from another gate, nothing in it believed yet.
+
+    Args:
+        sender: whereto an answer goes that the others need not hear; only its carrier knows its meaning.
+    """
+
+    message: bytes
+    sender: object = None
+
+
+class Carrier(Protocol):
+    """A way between the gates of a site; it may lose, repeat and reorder."""
+
+    def know(self, gates: Sequence[str]) -> None:
+        """Hear these gates from now on; cheap to say again."""
+        ...
+
+    def send(self, message: bytes, to: object = None) -> None:
+        """Send to all gates, or only to the sender of a letter; never blocks, never raises."""
+        ...
+
+    def received(self, wait_s: float) -> Sequence[Letter]:
+        """Take the letters that came in since the last call, waiting up to wait_s for the first."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Broker(Protocol):

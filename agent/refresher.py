@@ -7,7 +7,7 @@ writes, and a thief has patience.
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
@@ -40,11 +40,16 @@ class Refresher:
     ) -> None:
         self._open_store, self._source, self._anchor, self._clock = open_store, source, anchor, clock
         self._ack_keys: tuple[PublicKey, ...] = ()
+        self._gate_keys: Mapping[str, PublicKey] = {}
         self._refused = ""
 
     def ack_keys(self) -> tuple[PublicKey, ...]:
         """The office's acknowledgement keys in the stored list; safe from any thread."""
         return self._ack_keys
+
+    def gate_keys(self) -> Mapping[str, PublicKey]:
+        """The journal keys of the site's gates in the stored list; safe from any thread."""
+        return self._gate_keys
 
     def serve(self, stop: threading.Event, every_s: float) -> None:
         """Refresh until stop is set: every so often, and as soon as the source has something new."""
@@ -89,4 +94,6 @@ class Refresher:
     def _take_keys(self, store: ListStore) -> None:
         current = store.current()
         with contextlib.suppress(ListFault):
-            self._ack_keys = Head.from_bytes(current.head).ack_keys if current else ()
+            head = Head.from_bytes(current.head) if current else None
+            self._ack_keys = head.ack_keys if head else ()
+            self._gate_keys = head.gates if head else {}

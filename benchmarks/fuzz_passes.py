@@ -70,7 +70,8 @@ def _grant(pass_id: bytes, key: PublicKey) -> Grant:
         holder=key,
         zones=0xFF,
         schedule=0,
-        **YEAR,
+        not_before_utc=YEAR["not_before_utc"],
+        not_after_utc=YEAR["not_after_utc"],
     )
 
 

@@ -28,10 +28,10 @@ class _Terms(TypedDict):
 def code_text(one: Pass, site: Site, issuer: OnlineKey) -> str:
     """The text that the issuer signs for a pass: a printed code, or the certificate for a phone.
 
-    A phone's pass without its key has none yet. One with a limit of uses or a schedule of its own gets
-    none: a certificate has no place for them, so such a pass waits for the list.
+    A phone's pass without its key has none yet. One with a limit of uses, a schedule of its own or for duress
+    gets none: a certificate has no place for them, so such a pass waits for the list.
     """
-    if one.on_phone and (not one.holder_key or one.uses or one.schedule):
+    if one.on_phone and (not one.holder_key or one.uses or one.schedule or one.duress):
         return ""
     terms = _Terms(
         pass_id=bytes.fromhex(one.pass_id),

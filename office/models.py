@@ -113,6 +113,9 @@ class Pass(models.Model):
     not_before = models.DateTimeField()
     not_after = models.DateTimeField()
     uses = models.PositiveSmallIntegerField(default=0, help_text="0 is without limit")
+    duress = models.BooleanField(
+        default=False, help_text="shown under a threat: opens, and alarms the office"
+    )
     schedule = models.PositiveSmallIntegerField(default=0, help_text="its own; 0 is that of its kind")
     on_phone = models.BooleanField(
         default=False, help_text="its codes are made by a key on the holder's phone"
@@ -129,7 +132,7 @@ class Pass(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["person", "kind"],
+                fields=["person", "kind", "duress"],
                 condition=models.Q(state__in=[PassState.DRAFT, PassState.LIVE, PassState.SUSPENDED]),
                 name="one_live_pass_of_a_kind",
             )

@@ -83,6 +83,7 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
             issuers=issuers,
             ack_keys=ack_keys,
             order_keys=order_keys,
+            gates={gate.name: PublicKey.parse(gate.journal_key) for gate in site.gate_set.order_by("name")},
             admit_when_dead=frozenset(map(PassKind, site.admit_when_dead)),
             admit_when_clock_unknown=frozenset(map(PassKind, site.admit_when_clock_unknown)),
             unlisted_static=site.unlisted_static,
@@ -119,6 +120,7 @@ def grant_of(one: Pass) -> Grant:
         not_before_utc=int(one.not_before.timestamp()),
         not_after_utc=int(one.not_after.timestamp()),
         uses=one.uses,
+        duress=one.duress,
     )
 
 

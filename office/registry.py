@@ -148,6 +148,7 @@ class Application:
         on_phone: its holder's phone makes the codes; it is invited once the pass is approved.
         holder_key: text form, if the phone's key is known already.
         pass_id: 16 hex digits, if it has one already from elsewhere; else the office makes one.
+        duress: the person's second pass, for when they are threatened: it opens, and alarms the office.
     """
 
     kind: PassKind
@@ -159,6 +160,7 @@ class Application:
     holder_key: str = ""
     pass_id: str = ""
     on_phone: bool = False
+    duress: bool = False
 
 
 def draft(application: Application, *, by: str, why: str = "") -> Pass:
@@ -196,7 +198,7 @@ def draft(application: Application, *, by: str, why: str = "") -> Pass:
             over.state = PassState.ENDED
             over.save(update_fields=["state"])
             note("office", "end", over.pass_id, "its time was over when the next one was drafted")
-        held = person.passes.filter(kind=application.kind, state__in=_OPEN).first()
+        held = person.passes.filter(kind=application.kind, state__in=_OPEN, duress=application.duress).first()
         if held:
             raise FieldFault(
                 "person",
@@ -213,6 +215,7 @@ def draft(application: Application, *, by: str, why: str = "") -> Pass:
             uses=application.uses,
             on_phone=application.on_phone or bool(key),
             holder_key=key,
+            duress=application.duress,
             drafted_by=_named(by),
         )
         if key:

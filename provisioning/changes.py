@@ -26,7 +26,7 @@ _FIXED: Final = ("site", "gate", "state", "root")
 _LARGEST_BACKUP: Final = 2 * 1024 * 1024
 _Kept = Literal["gate.toml", "root.json", "broker-ca.pem", "technicians.json"]
 _KEPT_IN_BACKUP: Final[tuple[_Kept, ...]] = ("gate.toml", "root.json", "broker-ca.pem", "technicians.json")
-_SECRETS: Final[tuple[FileName, ...]] = ("broker.password", "broker-cert.pem")
+_SECRETS: Final[tuple[FileName, ...]] = ("broker.password", "broker-cert.pem", "fellows.key")
 
 
 class Backup(BaseModel):

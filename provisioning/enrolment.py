@@ -37,6 +37,7 @@ _MODE: Final[dict[FileName, int]] = {
     "broker-ca.pem": 0o644,
     "broker-cert.pem": 0o644,
     "technicians.json": 0o644,
+    "fellows.key": 0o640,
 }
 _NEEDED: Final[tuple[FileName, ...]] = ("gate.toml", "root.json")
 

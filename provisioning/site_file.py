@@ -25,6 +25,10 @@ gate's name:
     [door]
     open_s = 5.0
 
+    [fellows]                             # gates that tell each other who passed; goes as it stands
+    lan = true
+    key_file = "fellows.key"              # from `menshen-office fellows-key`; travels with it
+
     [gate]                                # whatever else belongs in gate.toml
 
     [identity]                            # certificates for the broker, see `menshen-provision ca`
@@ -75,6 +79,12 @@ class BrokerFacts(BaseModel):
     tls_ca: str | None = None
 
 
+class FellowsFacts(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    key_file: str | None = None
+
+
 class IdentityFacts(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -93,6 +103,7 @@ class SiteFacts(BaseModel):
     camera: dict[str, Any] = {}
     board: dict[str, Any] = {}
     door: dict[str, Any] = {}
+    fellows: FellowsFacts | None = None
     gate: dict[str, Any] = {}
     identity: IdentityFacts | None = None
     technicians: dict[Name, Key] = {}
@@ -156,6 +167,13 @@ class Site:
                 files["broker-cert.pem"] = certificate
                 broker |= {"tls_cert": "broker-cert.pem", "tls_key": f"{state_dir}/{BROKER_KEY}"}
             gate = _merged(gate, {"broker": broker})
+        if facts.fellows:
+            fellows = facts.fellows.model_dump(exclude_none=True)
+            if facts.fellows.key_file:
+                key = self.folder / facts.fellows.key_file
+                files["fellows.key"] = _read(key, MAX_FILE["fellows.key"])
+                fellows["key_file"] = "fellows.key"
+            gate = _merged(gate, {"fellows": fellows})
         if facts.technicians:
             files["technicians.json"] = (json.dumps(facts.technicians, sort_keys=True) + "\n").encode()
         own = {

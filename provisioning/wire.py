@@ -38,7 +38,13 @@ MAX_READ: Final = 4 * 1024 * 1024
 """Bytes that a kiosk gives in one reading: the newest of a longer record."""
 
 FileName: TypeAlias = Literal[
-    "gate.toml", "root.json", "broker.password", "broker-ca.pem", "broker-cert.pem", "technicians.json"
+    "gate.toml",
+    "root.json",
+    "broker.password",
+    "broker-ca.pem",
+    "broker-cert.pem",
+    "technicians.json",
+    "fellows.key",
 ]
 MAX_FILE: Final[dict[FileName, int]] = {
     "gate.toml": 64 * 1024,
@@ -47,6 +53,7 @@ MAX_FILE: Final[dict[FileName, int]] = {
     "broker-ca.pem": 64 * 1024,
     "broker-cert.pem": 16 * 1024,
     "technicians.json": 16 * 1024,
+    "fellows.key": 1024,
 }
 """Bytes that a file of an enrolment may have."""
 Readable: TypeAlias = Literal[

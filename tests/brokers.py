@@ -50,6 +50,8 @@ def acl(site: str, office: str = "office", publisher: str = "publisher") -> str:
             f"pattern read site/{site}/list/#",
             f"pattern write {gate}/%u/log",
             f"pattern write {gate}/%u/event",
+            f"pattern write {gate}/%u/told",
+            f"pattern read {gate}/+/told",
             f"pattern write {gate}/%u/health",
             f"pattern read {gate}/%u/order",
             f"pattern write {gate}/%u/status",

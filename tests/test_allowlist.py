@@ -51,6 +51,7 @@ def grants(draw, pass_id=ids):
         not_before_utc=EPOCH_2025 + 60 * minutes,
         not_after_utc=EPOCH_2025 + 60 * minutes + 600 * tens,
         uses=draw(st.integers(0, 255)),
+        duress=draw(st.booleans()),
     )
 
 
@@ -70,6 +71,7 @@ HEAD = Head(
     issuers={1: PublicKey(Alg.ED25519, bytes(range(32)))},
     neighbours={"quarry": (PublicKey(Alg.P256, bytes(range(32)), odd=True),)},
     ack_keys=(PublicKey(Alg.ED25519, bytes(32)),),
+    gates={"north": PublicKey(Alg.ED25519, bytes(range(32)))},
     admit_when_dead=frozenset({PassKind.RESIDENT}),
     admit_when_clock_unknown=frozenset({PassKind.RESIDENT, PassKind.STAFF}),
     unlisted_static=True,
@@ -251,6 +253,8 @@ json_values = st.recursive(
 @example("kind_schedules", {"guest": 1})
 @example("holidays", ["1 October"])
 @example("holidays", [f"2026-{n // 28 + 1:02}-{n % 28 + 1:02}" for n in range(336)] * 2)
+@example("gates", {"../north": f"ed25519:{1:064x}"})
+@example("gates", {"north": "rsa:1"})
 @example("passback", {"staff": []})
 @example("passback", {"staff": ["timed", 0]})
 @example("passback", {"staff": ["timed", True]})
@@ -280,10 +284,10 @@ def test_a_head_of_a_later_format_is_refused():
 
 def test_a_head_from_before_these_rules_has_none_of_them():
     fields = json.loads(HEAD.to_bytes())
-    for name in ("kind_schedules", "holidays", "passback", "unlisted_holders"):
+    for name in ("kind_schedules", "holidays", "passback", "unlisted_holders", "gates"):
         del fields[name]
     head = Head.from_bytes(json.dumps(fields).encode())
-    assert (head.kind_schedules, head.holidays, head.passback) == ({}, frozenset(), {})
+    assert (head.kind_schedules, head.holidays, head.passback, head.gates) == ({}, frozenset(), {}, {})
     assert head.unlisted_holders
     assert head.passback_of(PassKind.STAFF) == Passback(Mode.OFF)
 
@@ -304,6 +308,8 @@ def many_days(count: int) -> list[str]:
         ("neighbours", {f"site-{n}": [f"ed25519:{n:064x}"] for n in range(17)}, "found 17 neighbours' keys"),
         ("neighbours", {"quarry": [f"ed25519:{n:064x}" for n in range(17)]}, "found 17 neighbours' keys"),
         ("holidays", many_days(401), "and 401 holidays"),
+        ("gates", {f"gate-{n}": f"ed25519:{n:064x}" for n in range(257)}, "found 257 gates"),
+        ("gates", {"North": f"ed25519:{1:064x}"}, "each with a name"),
         ("schedules", {"1": [[[1], 0, 10]] * 65}, "more than 64 windows"),
         ("schedules", {"255": []}, "wanted numbers from 1 to 254"),
         ("passback", {"staff": ["timed", 0]}, "0 minutes for passback timed"),

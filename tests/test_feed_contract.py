@@ -17,6 +17,8 @@ from agent.core import feed, health, orders
 from agent.core.closing import Statement
 from agent.core.decision import Reason
 from agent.core.events import Event, Kind, Place, body
+from agent.core.fellows import Ask
+from agent.core.hearsay import ALARMS
 from agent.core.moments import Moment, Trust
 from tests.signing_gate import NOON, SITE, SigningGate
 
@@ -108,7 +110,7 @@ def test_an_event_of_every_kind_is_shown_and_is_right(kind):
         check(name, json.loads(written))
 
 
-@pytest.mark.parametrize("name", ["Acknowledgement", "Rewind", "Health"])
+@pytest.mark.parametrize("name", ["Acknowledgement", "Rewind", "Health", "Ask"])
 def test_every_other_example_is_right(name):
     for example in MESSAGES[name]["examples"]:
         check(name, example["payload"])
@@ -119,6 +121,7 @@ def test_the_words_are_those_of_the_code():
         return set(SCHEMAS[schema]["allOf"][1]["properties"]["data"]["properties"][field]["enum"])
 
     assert words("PassRefused", "reason") == set(Reason)
+    assert words("FellowAlarm", "what") == ALARMS
     assert words("OrderRefused", "reason") == set(orders.Why)
     assert (
         words("OrderObeyed", "order")
@@ -141,6 +144,7 @@ def test_what_the_code_says_is_what_the_contract_shows():
     header_of = feed.unpack_message(gate.message(1, 3))[0]
     said["Acknowledgement"] = json.loads(feed.Ack(header_of.checkpoint, bytes(64)).to_bytes())
     said["Rewind"] = json.loads(feed.Rewind(feed.Rewind.beginning(SITE, "north"), 5, bytes(64)).to_bytes())
+    said["Ask"] = json.loads(Ask("garage", Place("garden", "north", "0" * 16, 0)).to_bytes())
     for name, one in said.items():
         check(name, one)
         assert set(one) == fields(name), name

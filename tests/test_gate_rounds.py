@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from agent.core.orders import What
+from agent.core.orders import MAX_BYTES, What
 from agent.stores import vitals
-from agent.stores.orders import OrderBox
+from agent.stores.box import Box
 from agent.wiring.gate import gate_process
 from office.orders import order
 from tests.house import SITE, House
@@ -22,11 +22,11 @@ def gate(tmp_path_factory):
     gate = house.enrol("north")
     gate.script()
     gate.bring_list()
-    box = OrderBox(gate.config.order_folder)
+    box = Box(gate.config.order_folder, MAX_BYTES)
 
     def given(what):
         message = order(SITE, "north", what, by="wang", why="", key=house.keyring.order, utc=time.time())
-        box.put(message, retained=False)
+        box.put(message)
 
     with gate_process(gate.config) as parts:
         served = threading.Thread(target=parts.kiosk.serve)

@@ -58,11 +58,11 @@ class Desk:
         assert result.stderr.startswith("Error: ")
         return result.stderr
 
-    def issue(self, person: str = "Li Wei", kind: str = "resident", **options: str) -> list[str]:
+    def issue(self, person: str = "Li Wei", kind: str = "resident", **options: str | bool) -> list[str]:
         wish = {"zone": "main", "from": "2026-01-01", "until": "2026-12-31", "by": "chen", **options}
         words = ["issue", "--person", person, "--kind", kind]
         for name, value in wish.items():
-            words += [f"--{name.replace('_', '-')}", value]
+            words += [f"--{name.replace('_', '-')}", *([value] if isinstance(value, str) else [])]
         return words
 
 

@@ -1,9 +1,11 @@
 """The desk's rules for kinds of passes, from the command to the gate's decision."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -260,3 +262,35 @@ def test_passback_is_set_for_a_kind_and_the_gate_keeps_to_it(desk):
     assert judge(seen, allowlist, NORTH, just_in, now).reason is Reason.PASSED_BACK
     desk.done("passback", "resident", "off", "--by", "chen")
     assert isinstance(judge(seen, published(desk), NORTH, just_in, now), Admit)
+
+
+# --- gates and duress -------------------------------------------------------------------
+
+
+def test_the_list_names_the_sites_gates_so_that_each_believes_the_others(desk, tmp_path):
+    key = PublicKey(Alg.ED25519, Ed25519PrivateKey.generate().public_key().public_bytes_raw())
+    record = {"site": "harbour", "gate": "north", "device_id": "1", "journal_key": str(key)}
+    (tmp_path / "north.json").write_text(json.dumps(record))
+    desk.done("gate", "add", str(tmp_path / "north.json"))
+    assert published(desk).head.gates == {"north": key}
+
+
+def test_a_pass_for_duress_opens_as_ever_and_stands_beside_the_other(desk):
+    plain, _ = approved(desk, holder_key=str(PHONE_KEY))
+    pass_id, text = approved(desk, holder_key=str(PHONE_KEY), duress=True)
+    assert pass_id != plain
+    assert text == "", "a gate knows of the threat from its list alone, so nothing vouches for it before"
+    assert "one live pass" in desk.refused(*desk.issue(holder_key=str(PHONE_KEY), duress=True, **YEAR))
+    now = Moment(TODAY.timestamp(), 0.0)
+    for one, threatened in ((plain, False), (pass_id, True)):
+        decision = judge(parse(code_of(one, now.utc)), published(desk), NORTH, UNUSED, now)
+        assert isinstance(decision, Admit)
+        assert decision.duress is threatened
+
+
+def test_the_key_that_gates_share_is_written_once_and_for_its_owner_alone(desk, tmp_path):
+    path = tmp_path / "fellows.key"
+    desk.done("fellows-key", str(path), "--by", "chen")
+    assert path.stat().st_mode & 0o777 == 0o600
+    Fernet(path.read_bytes().strip())
+    assert "can't be written" in desk.refused("fellows-key", str(path), "--by", "chen")

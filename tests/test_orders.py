@@ -15,10 +15,10 @@ from agent.brokers.paho import PahoBroker
 from agent.core.feed import order_topic, status_topic
 from agent.core.moments import Moment, Trust
 from agent.core.notices import OpenOrder, Order
-from agent.core.orders import MAX_BYTES, What
+from agent.core.orders import MAX_BYTES, MAX_LIFE_S, What
 from agent.order_desk import OrderDesk
+from agent.stores.box import MOST, Box, BoxReader
 from agent.stores.journal_reader import JournalReader
-from agent.stores.orders import MOST, OrderBox, OrderReader
 from agent.stores.writer import JournalWriter, open_journal
 from agent.wiring.ordering import OrderCarrier
 from office import orders
@@ -53,7 +53,7 @@ class GateAtWork:
         self.desk = OrderDesk(
             SITE,
             GATE,
-            reader=OrderReader(self.orders),
+            reader=BoxReader(self.orders, MAX_BYTES, left_before_s=MAX_LIFE_S),
             keys=lambda: (public(ed25519("the office's order key")),),
             journal=self.journal,
             clock=self.clock,
@@ -141,22 +141,22 @@ def test_what_the_broker_kept_is_not_obeyed(gate, tmp_path):
 
 
 def test_an_order_is_obeyed_once_over_a_restart_of_the_gate(gate):
-    box, message = OrderBox(gate.orders), order(What.LOCKDOWN)
-    box.put(message, retained=False)
+    box, message = Box(gate.orders, MAX_BYTES), order(What.LOCKDOWN)
+    box.put(message)
     assert gate.hears() == [Order(lockdown=True, by="wang")]
     gate.journal.close()
     gate.start()
     assert gate.hears() == []
-    box.put(message, retained=False)
+    box.put(message)
     assert gate.hears() == []
     assert gate.reasons() == ["replayed", "replayed"]
 
 
 def test_with_an_unsure_clock_a_lockdown_is_obeyed_and_a_release_is_not(gate):
-    box = OrderBox(gate.orders)
+    box = Box(gate.orders, MAX_BYTES)
     gate.clock.trust = Trust.UNKNOWN
-    box.put(order(What.LOCKDOWN), retained=False)
-    box.put(order(What.RELEASE), retained=False)
+    box.put(order(What.LOCKDOWN))
+    box.put(order(What.RELEASE))
     assert gate.hears() == [Order(lockdown=True, by="wang")]
     assert gate.reasons() == ["clock_unsure"]
 
@@ -167,9 +167,9 @@ def test_without_a_card_nothing_is_opened_from_afar(gate, tmp_path):
             return False
 
     gate.desk._journal = NoCard()
-    box = OrderBox(gate.orders)
-    box.put(order(What.OPEN), retained=False)
-    box.put(order(What.LOCKDOWN), retained=False)
+    box = Box(gate.orders, MAX_BYTES)
+    box.put(order(What.OPEN))
+    box.put(order(What.LOCKDOWN))
     assert gate.hears() == [Order(lockdown=True, by="wang")]
 
 
@@ -198,7 +198,7 @@ def test_a_flood_of_bad_orders_opens_nothing_and_does_not_fill_the_card(gate, tm
 
 def test_a_directory_that_is_no_directory_holds_no_orders(tmp_path):
     (tmp_path / "orders").write_text("a file")
-    assert OrderReader(tmp_path / "orders").new() == []
+    assert BoxReader(tmp_path / "orders", MAX_BYTES).new() == []
 
 
 def test_the_office_says_why_an_order_cannot_be_sent(tmp_path):

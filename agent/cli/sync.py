@@ -21,6 +21,7 @@ def sync(config_path: Path, once: bool) -> None:
     Example:
       menshen-agent sync --config /etc/menshen/gate.toml --once
     """
+    from agent.brokers.lan import LanFault  # noqa: PLC0415
     from agent.core.notices import ListRefused  # noqa: PLC0415
     from agent.wiring.sync import SyncFault, refresh_once, sync_process  # noqa: PLC0415
 
@@ -37,5 +38,5 @@ def sync(config_path: Path, once: bool) -> None:
         stop = threading.Event()
         with stopped_by_signals(stop.set):
             sync_process(config, stop)
-    except (SyncFault, OSError) as fault:
+    except (SyncFault, LanFault, OSError) as fault:
         fail(str(fault))

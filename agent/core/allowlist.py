@@ -11,7 +11,9 @@ they came, or who signed the head.
 
     grant, 52 bytes   pass id 8 · key type (high nibble) and status (low) 1 · kind 1 · zones 1 ·
                       schedule 1 · not before 3 (minutes since 2025-01-01) ·
-                      duration 2 (tens of minutes) · uses 1 · reserved 2 · holder's key 32
+                      duration 2 (tens of minutes) · uses 1 · flags 1 · reserved 1 · holder's key 32
+
+Of the flags, bit 0 says that the holder shows this pass under a threat.
 """
 
 import hashlib
@@ -42,6 +44,7 @@ ISSUED_FIELD: Final = "x-menshen-issued"
 """The field of the timestamp metadata that says when it was signed, in seconds since 1970."""
 MAX_NEIGHBOUR_KEYS: Final = 16
 """Each costs a gate one more check of a forged card: about 3 ms for all on the smallest Pi."""
+MAX_GATES: Final = 256
 MAX_WINDOWS: Final = 64
 MAX_HOLIDAYS: Final = 400
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -59,6 +62,7 @@ class Status(IntEnum):
     REVOKED = 2
 
 
+_DURESS: Final = 1
 _FARTHEST: Final = 1 << 53
 """The greatest whole number that every JSON reader keeps exact."""
 _KEY_TYPES: Final[tuple[tuple[Alg, bool] | None, ...]] = (
@@ -79,6 +83,7 @@ class Grant:
         schedule: number of a schedule in the head; 0 is that of its kind, 255 always.
         not_before_utc, not_after_utc: seconds since 1970.
         uses: how often it opens; 0 is without limit.
+        duress: its holder shows it when forced to: it opens as ever, and the office hears of it.
     """
 
     pass_id: bytes
@@ -90,6 +95,7 @@ class Grant:
     not_before_utc: int
     not_after_utc: int
     uses: int = 0
+    duress: bool = False
 
     def to_bytes(self) -> bytes:
         """The 52-byte record; times are widened to whole minutes and tens of minutes.
@@ -110,7 +116,7 @@ class Grant:
                 bytes((key_type << 4 | self.status, KINDS.index(self.kind), self.zones, self.schedule)),
                 minutes.to_bytes(3),
                 tens.to_bytes(2),
-                bytes((self.uses, 0, 0)),
+                bytes((self.uses, _DURESS * self.duress, 0)),
                 self.holder.raw if self.holder else bytes(KEY_BYTES),
             )
         )
@@ -138,6 +144,7 @@ class Grant:
                 not_before_utc=not_before,
                 not_after_utc=not_before + 600 * int.from_bytes(record[15:17]),
                 uses=record[17],
+                duress=bool(record[18] & _DURESS),
             )
         except (IndexError, ValueError) as fault:
             raise ListFault(
@@ -164,6 +171,7 @@ class Head:
             code of theirs is refused as `wrong_site` and not as forged.
         ack_keys: the office's keys for acknowledgements.
         order_keys: its keys for orders to gates; without any, no gate obeys one.
+        gates: the site's gates and the keys that sign their journals, so that each believes the others.
         admit_when_dead, admit_when_clock_unknown: the kinds that the site lets in even then.
         unlisted_static: whether a well-signed static pass opens before its grant has arrived.
         unlisted_holders: whether a holder with a well-signed certificate may enter before then.
@@ -184,6 +192,7 @@ class Head:
     neighbours: Mapping[str, tuple[PublicKey, ...]] = field(default_factory=dict)
     ack_keys: tuple[PublicKey, ...] = ()
     order_keys: tuple[PublicKey, ...] = ()
+    gates: Mapping[str, PublicKey] = field(default_factory=dict)
     admit_when_dead: frozenset[PassKind] = frozenset()
     admit_when_clock_unknown: frozenset[PassKind] = frozenset()
     unlisted_static: bool = False
@@ -222,6 +231,7 @@ class Head:
                 "neighbours": {site: [str(key) for key in keys] for site, keys in self.neighbours.items()},
                 "ack_keys": [str(key) for key in self.ack_keys],
                 "order_keys": [str(key) for key in self.order_keys],
+                "gates": {gate: str(key) for gate, key in self.gates.items()},
                 "admit_when_dead": sorted(self.admit_when_dead),
                 "admit_when_clock_unknown": sorted(self.admit_when_clock_unknown),
                 "unlisted_static": self.unlisted_static,
@@ -269,6 +279,7 @@ def _read_head(fields: dict[str, Any]) -> Head:
         },
         ack_keys=tuple(PublicKey.parse(key) for key in fields["ack_keys"]),
         order_keys=tuple(PublicKey.parse(key) for key in fields.get("order_keys", ())),
+        gates={gate: PublicKey.parse(key) for gate, key in fields.get("gates", {}).items()},
         admit_when_dead=frozenset(map(PassKind, fields["admit_when_dead"])),
         admit_when_clock_unknown=frozenset(map(PassKind, fields["admit_when_clock_unknown"])),
         unlisted_static=fields["unlisted_static"] is True,
@@ -284,6 +295,8 @@ def _read_head(fields: dict[str, Any]) -> Head:
     neighbours = sum(map(len, head.neighbours.values()))
     if neighbours > MAX_NEIGHBOUR_KEYS or len(head.holidays) > MAX_HOLIDAYS:
         raise ValueError(f"found {neighbours} neighbours' keys and {len(head.holidays)} holidays")
+    if len(head.gates) > MAX_GATES or not all(map(NAME.fullmatch, head.gates)):
+        raise ValueError(f"found {len(head.gates)} gates, wanted at most {MAX_GATES}, each with a name")
     wanted = max(1, (1 << head.shard_bits) // SHARDS_PER_INDEX)
     if [len(digest) for digest in head.indexes] != [DIGEST_BYTES] * wanted:
         raise ValueError(f"found {len(head.indexes)} sub-indexes for {head.shard_bits} shard bits")

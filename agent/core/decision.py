@@ -47,6 +47,7 @@ class Admit:
     note: str = ""  # what was unsure or wrong, in words with spaces between, e.g. `list_stale`
     way: Way = Way.IN  # how the passage is counted
     duress: bool = False  # its holder opens under a threat: let through as ever, and told to the office
+    counted: bool = False  # the pass may come in only so often
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Refuse:
     reason: Reason
     pass_id: bytes | None = None
     detail: str = ""  # for the journal, never for the person at the gate
+    elsewhere: str = ""  # the other gate of the site that this very code has opened
 
 
 Decision: TypeAlias = Admit | Refuse

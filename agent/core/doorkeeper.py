@@ -86,12 +86,12 @@ class Doorkeeper:
     def let_through(self, admit: Admit, now: Moment) -> Actions:
         """What is done for somebody admitted, once that is recorded."""
         self._first_is_in = True
-        if self.rules.purpose is not Purpose.ACCESS:
-            return (Show(NOTED),)
-        self._occupancy.passed(admit.way)
         # Nothing at the gate may show a duress, so its record comes after all that does.
         facts: dict[str, Fact] = {"pass": admit.pass_id.hex()}
         duress = (Record(Event(Kind.DURESS, now, facts)),) if admit.duress else ()
+        if self.rules.purpose is not Purpose.ACCESS:
+            return (Show(NOTED), *duress)
+        self._occupancy.passed(admit.way)
         return (*self._tell(Signal.GRANTED, now), Show(WELCOME), *duress)
 
     # --- wires and orders ------------------------------------------------------

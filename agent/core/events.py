@@ -72,6 +72,7 @@ class Kind(StrEnum):
     MACHINE_COOL = "machine.cool"
     CARD_FAILING = "card.failing"  # the card is full, slow, or does not give back what it was given
     CARD_GOOD = "card.good"
+    FELLOW_ALARM = "fellow.alarm"  # another gate of the site raised an alarm, and told this one
     FAULT = "gate.fault"  # something broke that no rule foresaw; the gate goes on
 
 

@@ -61,6 +61,11 @@ def health_topic(site: str, gate: str) -> str:
     return f"site/{site}/gate/{gate}/health"
 
 
+def told_topic(site: str, gate: str) -> str:
+    """Where a gate tells the other gates of its site what it journals, see agent.core.hearsay; never retained."""
+    return f"site/{site}/gate/{gate}/told"
+
+
 def order_topic(site: str, gate: str) -> str:
     """Where the office sends signed orders, see agent.core.orders; never retained."""
     return f"site/{site}/gate/{gate}/order"
@@ -165,9 +170,9 @@ def unpack_message(message: bytes) -> tuple[Header, bytes]:
     line, newline, rest = message.partition(b"\n")
     if not newline or len(line) > _MAX_HEADER_BYTES:
         raise FeedFault("no header line")
-    fields = _fields(line)
+    fields = line_fields(line)
     try:
-        place, first, last = _place(fields, "from"), fields["from"], fields["to"]
+        place, first, last = place_in(fields, "from"), fields["from"], fields["to"]
         header = Header(
             place,
             last,
@@ -187,7 +192,7 @@ def _purged(fields: dict[str, Any]) -> Purged | None:
     gone = fields.get("purged")
     if gone is None:
         return None
-    place = _place({**gone, "site": fields["site"], "gate": fields["gate"]}, "upto")
+    place = place_in({**gone, "site": fields["site"], "gate": fields["gate"]}, "upto")
     return Purged(Checkpoint(place, _digest(gone["h"])), bytes.fromhex(gone["sig"]))
 
 
@@ -222,10 +227,10 @@ class Ack:
         """
         if len(data) > _MAX_HEADER_BYTES:
             raise FeedFault(f"acknowledgement of {len(data)} bytes")
-        fields = _fields(data)
+        fields = line_fields(data)
         try:
             return cls(
-                Checkpoint(_place(fields, "upto"), _digest(fields["h"])),
+                Checkpoint(place_in(fields, "upto"), _digest(fields["h"])),
                 bytes.fromhex(fields["sig"]),
             )
         except (KeyError, TypeError, ValueError) as fault:
@@ -294,12 +299,12 @@ def answer(data: bytes) -> Ack | Rewind:
     """
     if len(data) > _MAX_HEADER_BYTES:
         raise FeedFault(f"answer of {len(data)} bytes")
-    fields = _fields(data)
+    fields = line_fields(data)
     if "ask" not in fields:
         return Ack.from_bytes(data)
     try:
         return Rewind(
-            Checkpoint(_place(fields, "upto", lowest=0), _digest(fields["h"])),
+            Checkpoint(place_in(fields, "upto", lowest=0), _digest(fields["h"])),
             _asked_at_ms(fields),
             bytes.fromhex(fields["sig"]),
         )
@@ -314,7 +319,12 @@ def _asked_at_ms(fields: dict[str, Any]) -> int:
     return at_ms
 
 
-def _fields(line: bytes) -> dict[str, Any]:
+def line_fields(line: bytes) -> dict[str, Any]:
+    """The fields of a line of JSON of this version.
+
+    Raises:
+        FeedFault: it is none.
+    """
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as fault:
@@ -324,7 +334,12 @@ def _fields(line: bytes) -> dict[str, Any]:
     return fields
 
 
-def _place(fields: dict[str, Any], seq_key: str, *, lowest: int = 1) -> Place:
+def place_in(fields: dict[str, Any], seq_key: str, *, lowest: int = 1) -> Place:
+    """The key of an event among some fields.
+
+    Raises:
+        KeyError, TypeError, ValueError: there is none.
+    """
     site, gate, epoch, seq = fields["site"], fields["gate"], fields["epoch"], fields[seq_key]
     if not (isinstance(site, str) and isinstance(gate, str) and isinstance(epoch, str)):
         raise TypeError("site, gate and epoch are not all text")

@@ -5,7 +5,7 @@ the passing of time; each answers with actions, in the order in which they
 are to be performed. All that it remembers is bounded.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from agent.core.actions import Action, Actions, Record, Show
@@ -16,15 +16,25 @@ from agent.core.decision import Admit, Decision, Reason, Refuse
 from agent.core.door import Door
 from agent.core.doorkeeper import Doorkeeper
 from agent.core.events import Event, Fact, Kind
+from agent.core.hearsay import AlarmsHeard, counts_here
 from agent.core.introductions import Introductions
 from agent.core.judge import Post, judge, vouch
 from agent.core.memory import UNUSED, Memory
 from agent.core.moments import Moment, Trust
-from agent.core.notices import CameraChanged, CameraState, ListRefused, ListSwitched, MachineChanged, Notice
-from agent.core.passes import HolderCertificate, Malformed, Pass, parse
+from agent.core.notices import (
+    CameraChanged,
+    CameraState,
+    FalseWord,
+    ListRefused,
+    ListSwitched,
+    MachineChanged,
+    Notice,
+    Told,
+)
+from agent.core.passes import HolderCertificate, Malformed, Pass, RotatingPass, parse
 from agent.core.presence import Presence
 from agent.core.sighting import Sighting
-from agent.core.suspicion import Alert, Suspicion
+from agent.core.suspicion import TRAVEL_S, Alert, Suspicion
 
 _WORTHLESS: Final = frozenset(
     {
@@ -62,6 +72,7 @@ class Gatekeeper:
     _introductions: Introductions = field(default_factory=Introductions)
     _curb: Curb = field(default_factory=Curb)
     _suspicion: Suspicion = field(default_factory=Suspicion)
+    _alarms_heard: AlarmsHeard = field(default_factory=AlarmsHeard)
     _freshness: Freshness = Freshness.FRESH
     _welcomed_at: float = float("-inf")
 
@@ -99,7 +110,7 @@ class Gatekeeper:
         return (
             self._admit(decision, sighting, now)
             if isinstance(decision, Admit)
-            else self._refuse(decision, now)
+            else self._refuse(self._told_where(decision, seen), now)
         )
 
     def _judge(self, seen: Pass | Malformed, now: Moment) -> Decision:
@@ -108,6 +119,13 @@ class Gatekeeper:
         use = self.memory.of(seen.pass_id)
         introduced = self._introductions.of(seen.pass_id, now.mono)
         return judge(seen, self.allowlist, self.post, use, now, introduced)
+
+    def _told_where(self, refuse: Refuse, seen: Pass | Malformed) -> Refuse:
+        """A refusal that names the other gate at which this code was used."""
+        if refuse.reason is not Reason.REPLAYED or not isinstance(seen, RotatingPass):
+            return refuse
+        gate = self.memory.opened_elsewhere(seen.pass_id, seen.step)
+        return replace(refuse, detail=f"has opened gate {gate}", elsewhere=gate) if gate else refuse
 
     def _meet(self, certificate: HolderCertificate, sighting: Sighting, now: Moment) -> Actions:
         """Let a genuine certificate introduce its holder; that alone opens and answers nothing."""
@@ -131,6 +149,7 @@ class Gatekeeper:
         return True
 
     def _admit(self, admit: Admit, sighting: Sighting, now: Moment) -> Actions:
+        copied = self._suspect_card(admit, now)
         self.memory.once_more(admit.pass_id, admit.step, admit.way, now.utc)
         self._welcomed_at = now.mono
         facts: dict[str, Fact] = {
@@ -145,13 +164,24 @@ class Gatekeeper:
             facts["way"] = admit.way
         if admit.step is not None:
             facts["step"] = admit.step
+        if admit.counted:
+            facts["uses"] = self.memory.here(admit.pass_id).count
         if admit.note:
             facts["note"] = admit.note
         return (
             Record(Event(Kind.ADMITTED, now, facts)),
             *self.doorkeeper.let_through(admit, now),
             *self._tell_passback(admit, now),
+            *copied,
         )
+
+    def _suspect_card(self, admit: Admit, now: Moment) -> Actions:
+        """Tell of a printed card that was at another gate of the zone a moment ago."""
+        last = self.memory.last_elsewhere(admit.pass_id) if admit.step is None else None
+        if last is None or not 0 <= now.utc - last[1] < TRAVEL_S:
+            return ()
+        alert = self._suspicion.copied(admit.pass_id, last[0], now.mono)
+        return (Record(Event(Kind.ALERT, now, alert)),) if alert else ()
 
     def _tell_passback(self, admit: Admit, now: Moment) -> Actions:
         if self.post.direction != "in" or Reason.PASSED_BACK not in admit.note.split():
@@ -161,7 +191,10 @@ class Gatekeeper:
     def _refuse(self, refuse: Refuse, now: Moment) -> Actions:
         actions: list[Action] = []
         worthless = refuse.reason in _WORTHLESS
-        alert = self._suspicion.guess(now.mono) if worthless else self._suspect(refuse, now)
+        if refuse.elsewhere and refuse.pass_id is not None:
+            alert = self._suspicion.copied(refuse.pass_id, refuse.elsewhere, now.mono)
+        else:
+            alert = self._suspicion.guess(now.mono) if worthless else self._suspect(refuse, now)
         if not worthless or self._curb.lets(now.mono):
             facts: dict[str, Fact] = {"reason": refuse.reason, "direction": self.post.direction}
             if refuse.pass_id is not None:
@@ -200,8 +233,34 @@ class Gatekeeper:
                 return (Record(Event(Kind.LIST_REFUSED, now, {"why": why})),)
             case MachineChanged():
                 return (Record(Event(notice.kind, now, notice.facts)),)
+            case Told():
+                return self._listen(notice, now)
+            case FalseWord(gate):
+                alert = self._suspicion.false_word(gate, now.mono)
+                return (Record(Event(Kind.ALERT, now, alert)),) if alert else ()
             case _:
                 return self.doorkeeper.hear(notice, now)
+
+    def _listen(self, told: Told, now: Moment) -> Actions:
+        """Remember what another gate has seen, and tell of its alarms once more, in case it can't."""
+        for passage in told.passages:
+            use = counts_here(passage, self.post.zone, now, used_codes=self.doorkeeper.rules.used_codes)
+            self.memory.hear(passage.gate, passage.pass_id, use)
+        return tuple(
+            Record(
+                Event(
+                    Kind.FELLOW_ALARM,
+                    now,
+                    {
+                        "gate": alarm.place.gate,
+                        "what": alarm.kind,
+                        "epoch": alarm.place.epoch,
+                        "seq": alarm.place.seq,
+                    },
+                )
+            )
+            for alarm in self._alarms_heard.news(told.alarms, now.utc)
+        )
 
     def _camera(self, state: CameraState, now: Moment) -> Actions:
         kinds = {

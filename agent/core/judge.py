@@ -150,7 +150,8 @@ def _judge_real(  # noqa: PLR0913, PLR0917  a pass, what is said of it, and wher
             return Refuse(refusal[0], seen.pass_id, refusal[1])
         notes.append(refusal[0])
     step = seen.step if isinstance(seen, RotatingPass) else None
-    return Admit(seen.pass_id, grant.kind, step, " ".join(notes), way)
+    counted = any(_limits(seen, grant))
+    return Admit(seen.pass_id, grant.kind, step, " ".join(notes), way, grant.duress, counted)
 
 
 def _way(post: Post, use: Use, now: Moment) -> Way:
@@ -249,7 +250,12 @@ def _in_place(seen: Pass, grant: Grant, head: Head, post: Post) -> Doubt:
 
 
 def _uses_left(seen: Pass, grant: Grant, use: Use) -> Doubt:
-    limits = [grant.uses] + ([seen.uses] if isinstance(seen, StaticPass) else [])
+    limits = _limits(seen, grant)
     if any(limit and use.count >= limit for limit in limits):
         return Reason.USED_UP, f"{use.count} of {min(limit for limit in limits if limit)}"
     return None
+
+
+def _limits(seen: Pass, grant: Grant) -> list[int]:
+    """How often the pass may come in, by the list and by itself; 0 is without limit."""
+    return [grant.uses] + ([seen.uses] if isinstance(seen, StaticPass) else [])

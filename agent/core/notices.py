@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from agent.core.allowlist import Allowlist
-from agent.core.events import Fact, Kind
+from agent.core.events import Fact, Kind, Place
+from agent.core.memory import Use
 
 
 class Wire(StrEnum):
@@ -115,6 +116,54 @@ class MachineChanged:
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A pass was let through by another gate of the site.
+
+    Args:
+        use: how it was used there, so far; the count only for a pass that may come in so often.
+        sure: whether that gate's clock was.
+    """
+
+    gate: str
+    pass_id: bytes
+    zone: str
+    use: Use
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Another gate of the site raised an alarm."""
+
+    place: Place
+    kind: Kind
+    at_utc: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What another gate of the site has told, its signature verified.
+
+    Args:
+        follows: the event before those that it told; None if there was none.
+        upto: the last that it told.
+    """
+
+    follows: Place | None
+    upto: Place
+    passages: tuple[Passage, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FalseWord:
+    """Somebody spoke in the name of another gate, and it was not that gate."""
+
+    gate: str
+    why: str
+
+
 Notice: TypeAlias = (
     WireChanged
     | CameraChanged
@@ -127,4 +176,6 @@ Notice: TypeAlias = (
     | RelayLost
     | RelayBack
     | MachineChanged
+    | Told
+    | FalseWord
 )

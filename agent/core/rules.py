@@ -26,6 +26,7 @@ class Rules:
         interlock: nobody is let in while the other door stands open.
         most_inside: how many may be inside; 0 is any number. For gates used both ways.
         lock_monitored: the board has a contact that tells whether the lock is released.
+        used_codes: a rotating code that has opened another gate of the site is refused here.
     """
 
     purpose: Purpose = Purpose.ACCESS
@@ -34,6 +35,7 @@ class Rules:
     interlock: bool = False
     most_inside: int = 0
     lock_monitored: bool = False
+    used_codes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

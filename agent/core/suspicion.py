@@ -20,6 +20,8 @@ REFUSALS: Final = 3
 REFUSALS_WITHIN_S: Final = 600.0
 AGAIN_AFTER_S: Final = 60.0
 ODD_HOUR_AGAIN_S: Final = 3600.0
+TRAVEL_S: Final = 10.0
+"""Nobody is at two gates of one zone within so few seconds; the same printed card is then two cards."""
 QUIET_S: Final = 10.0
 SLOWEST_S: Final = 8.0
 MOST_PASSES: Final = 64
@@ -33,8 +35,10 @@ class Suspicion:
 
     _guesses: list[float] = field(default_factory=list)
     _told_at: float = float("-inf")
+    _false_word_at: float = float("-inf")
     _refused: dict[bytes, list[float]] = field(default_factory=dict)
     _odd_hours: dict[bytes, float] = field(default_factory=dict)
+    _copies: dict[bytes, float] = field(default_factory=dict)
     _slow_s: float = 0.0
     _answer_at: float = float("-inf")
 
@@ -71,6 +75,20 @@ class Suspicion:
             return None
         self._refused[pass_id] = []
         return {"what": "refused_again", "pass": pass_id.hex(), "tries": len(tries)}
+
+    def copied(self, pass_id: bytes, gate: str, mono: float) -> Alert | None:
+        """A code was shown here that was used at another gate a moment ago."""
+        if mono - self._copies.get(pass_id, float("-inf")) < AGAIN_AFTER_S:
+            return None
+        _note(self._copies, pass_id, mono)
+        return {"what": "two_gates", "pass": pass_id.hex(), "gate": gate}
+
+    def false_word(self, gate: str, mono: float) -> Alert | None:
+        """Somebody spoke in another gate's name."""
+        if mono - self._false_word_at < AGAIN_AFTER_S:
+            return None
+        self._false_word_at = mono
+        return {"what": "false_word", "gate": gate}
 
 
 _T = TypeVar("_T")

@@ -36,7 +36,7 @@ from agent.vision import Reader
 from agent.vision.crash_note import CrashNote
 from agent.wiring.hands import hands_of, journal_of
 from agent.wiring.patience import PatientCamera
-from agent.wiring.rounds import health_file_of, housekeeping_of, order_desk_of
+from agent.wiring.rounds import health_file_of, hearing_of, housekeeping_of, order_desk_of
 from agent.wiring.watching import MachineEyes, read_machine
 from hw.cameras import open_camera
 from hw.clocks import FlooredClock, SystemClock
@@ -112,6 +112,8 @@ def gate_process(
         pulse = Pulse()
         eyes = MachineEyes(lambda tried: read_machine(config.journal_file.parent, with_card=tried))
         stack.callback(eyes.close)
+        hearing = hearing_of(config, gatekeeper, floored)
+        stack.callback(hearing.close)
         desk = order_desk_of(config, gatekeeper, journal, floored, before.spent)
         kiosk = Kiosk(
             camera=pulse.camera(patient),
@@ -124,17 +126,12 @@ def gate_process(
             watchdog=watchdog,
             camera_watch=watch,
             list_news=_together(
-                _raising_floor(follower.news, floored), outputs.notices, desk.news, eyes.news
+                _raising_floor(follower.news, floored), outputs.notices, desk.news, eyes.news, hearing.news
             ),
             remember=partial(vows_file.keep, config.vows_file),
         )
         running = Running(config.running_file, boot_id())
-        if running.begin() is Ended.POWER_CUT:
-            kiosk.perform(_said(Kind.POWER_CUT, floored, last_event=iso(before.newest_utc)))
-        for sentence in config_faults:
-            kiosk.perform(_said(Kind.FAULT, floored, fault="configuration", why=sentence[:200]))
-        if vows_fault:
-            kiosk.perform(_said(Kind.FAULT, floored, fault="vows", why=vows_fault[:200]))
+        _tell_start(kiosk, running, before.newest_utc, config_faults, vows_fault)
         take_inspections(
             config.journal_file.parent / "inspections",
             config.site,
@@ -144,7 +141,8 @@ def gate_process(
         )
         if allowlist:
             floored.raise_floor(allowlist.head.issued_utc)
-            kiosk.perform(gatekeeper.hear(ListSwitched(allowlist), floored.now()))
+            kiosk.hear([ListSwitched(allowlist)])
+        kiosk.hear(hearing.recalled())
         journal.keep_house(housekeeping_of(config, gatekeeper, floored))
         stack.callback(health_file_of(config, gatekeeper, journal, floored, pulse).close)
         outputs.ready()
@@ -158,6 +156,18 @@ def gate_process(
 
 def _said(kind: Kind, clock: Clock, **facts: Fact) -> Actions:
     return (Record(Event(kind, clock.now(), facts)),)
+
+
+def _tell_start(
+    kiosk: Kiosk, running: Running, newest_utc: float, config_faults: Sequence[str], vows_fault: str
+) -> None:
+    """Journal how the last run ended, and what was wrong with the files that this one began with."""
+    if running.begin() is Ended.POWER_CUT:
+        kiosk.perform(_said(Kind.POWER_CUT, kiosk.clock, last_event=iso(newest_utc)))
+    for sentence in config_faults:
+        kiosk.perform(_said(Kind.FAULT, kiosk.clock, fault="configuration", why=sentence[:200]))
+    if vows_fault:
+        kiosk.perform(_said(Kind.FAULT, kiosk.clock, fault="vows", why=vows_fault[:200]))
 
 
 def _together(*sources: Callable[[], Sequence[Notice]]) -> Callable[[], Sequence[Notice]]:

@@ -8,8 +8,10 @@ import structlog
 from agent.brokers.inbox import RETAINED
 from agent.config import GateConfig
 from agent.core.feed import order_topic
+from agent.core.orders import MAX_BYTES
+from agent.order_desk import KEPT
 from agent.ports import Broker
-from agent.stores.orders import OrderBox
+from agent.stores.box import Box
 
 _LOOK_S: Final = 0.5
 _log = structlog.get_logger("agent.wiring.ordering")
@@ -27,10 +29,10 @@ class OrderCarrier:
         """Carry until stop is set; a card that refuses costs the order, which its sender sees no answer to."""
         while not stop.is_set():
             try:
-                box = OrderBox(self._folder)
+                box = Box(self._folder, MAX_BYTES)
                 while not stop.is_set():
                     for topic, message in self._mailbox.received(_LOOK_S):
-                        box.put(message, retained=topic.endswith(RETAINED))
+                        box.put(message, KEPT if topic.endswith(RETAINED) else "")
             except OSError as fault:
                 _log.warning("order.not_carried", found=str(fault))
                 stop.wait(_LOOK_S)

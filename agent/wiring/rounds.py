@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 
 from agent.config import GateConfig
+from agent.core.feed import MAX_MESSAGE_BYTES
 from agent.core.gatekeeper import Gatekeeper
 from agent.core.health import GateHealth
 from agent.core.moments import iso
+from agent.core.orders import MAX_BYTES, MAX_LIFE_S
+from agent.hearing import Hearing
 from agent.order_desk import OrderDesk
 from agent.ports import Clock
+from agent.stores.box import BoxReader
+from agent.stores.heard import HeardStore
 from agent.stores.housekeeping import Housekeeping
-from agent.stores.orders import OrderReader
 from agent.stores.vitals import HealthFile, Pulse
 from agent.stores.writer import JournalWriter
 
@@ -33,11 +37,23 @@ def order_desk_of(
     return OrderDesk(
         config.site,
         config.gate,
-        reader=OrderReader(config.order_folder),
+        reader=BoxReader(config.order_folder, MAX_BYTES, left_before_s=MAX_LIFE_S),
         keys=lambda: gatekeeper.allowlist.head.order_keys if gatekeeper.allowlist else (),
         journal=journal,
         clock=clock,
         spent=dict(spent),
+    )
+
+
+def hearing_of(config: GateConfig, gatekeeper: Gatekeeper, clock: Clock) -> Hearing:
+    """Hears what sync has received from the site's other gates."""
+    return Hearing(
+        config.site,
+        config.gate,
+        reader=BoxReader(config.told_folder, MAX_MESSAGE_BYTES),
+        store=HeardStore(config.heard_file),
+        keys=lambda: gatekeeper.allowlist.head.gates if gatekeeper.allowlist else {},
+        clock=clock,
     )
 
 

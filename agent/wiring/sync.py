@@ -1,8 +1,8 @@
 """The sync process: network, and neither camera nor lock.
 
-Four threads: one sends the journal to the office, one tells what happens, one brings the list, and
-one carries the office's orders to the gate. What
-it stores, the gate verifies again, so this process needs no trust.
+Five threads: one sends the journal to the office, one tells what happens, one brings the list, one
+carries the office's orders to the gate, and one speaks with the site's other gates. What it stores,
+the gate verifies again, so this process needs no trust.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from agent.stores.pointer import PointerStore
 from agent.stores.sources import DirectorySource, Source
 from agent.stores.updates import Outcome
 from agent.uplink import Uplink
+from agent.wiring.fellows import fellows_of
 from agent.wiring.ordering import OrderCarrier
 from agent.wiring.telling import teller_of
 from hw.clocks import FlooredClock, SystemClock
@@ -101,7 +102,7 @@ def sync_process(config: GateConfig, stop: threading.Event) -> None:
     """Send and bring until stop is set.
 
     Raises:
-        SyncFault, OSError: the configuration or the disk makes it impossible from the start.
+        SyncFault, LanFault, OSError: the configuration or the disk makes it impossible from the start.
     """
     with _connected(config) as broker:
         refresher = refresher_of(config, broker)
@@ -125,7 +126,9 @@ def sync_process(config: GateConfig, stop: threading.Event) -> None:
         carrier = threading.Thread(
             target=OrderCarrier(config, broker).serve, args=(stop,), name="orders", daemon=True
         )
-        threads = (sender, bringer, teller, carrier)
+        fellows = fellows_of(config, broker, refresher)
+        speaker = threading.Thread(target=fellows.serve, args=(stop,), name="fellows", daemon=True)
+        threads = (sender, bringer, teller, carrier, speaker)
         for thread in threads:
             thread.start()
         watchdog.ready()

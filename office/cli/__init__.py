@@ -10,6 +10,7 @@ MODULES: Final = {
     "site": "sites",
     "signer": "sites",
     "gate": "gates",
+    "fellows-key": "gates",
     "issue": "passes",
     "import": "passes",
     "approve": "passes",

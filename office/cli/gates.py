@@ -1,14 +1,17 @@
-"""`gate add` and `gate list`."""
+"""`gate add`, `gate list` and `fellows-key`."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import click
+from cryptography.fernet import Fernet
+from django.db import transaction
 
 from office import registry
-from office.cli.common import home_option, say, use
+from office.cli.common import by_option, home_option, say, use
 from office.faults import OfficeFault
+from office.files import write_new
 from office.models import Gate
 
 _MAX_RECORD_BYTES = 64 * 1024
@@ -33,7 +36,10 @@ def add(file: Path, replace: bool, by: str, home: Path | None) -> None:
     """
     use(home)
     added = registry.add_gate(_read(file), replace=replace, by=by)
-    say(f"gate {added} is on record with device {added.device_id}")
+    say(
+        f"gate {added} is on record with device {added.device_id}; the site's other gates believe it "
+        "from the next `menshen-office publish` on"
+    )
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -66,4 +72,28 @@ def list_gates(home: Path | None) -> None:
         click.echo(f"{one.name}\t{one.zone}\t{one.direction}\t{one.device_id}\t{upto}")
 
 
-COMMANDS = (gate,)
+@click.command("fellows-key")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@by_option
+@home_option
+def fellows_key(file: Path, by: str, home: Path | None) -> None:
+    """Make the key with which a site's gates tell each other, over the local network, who passed.
+
+    Give the same FILE to each gate at its enrolment, and to nobody else. To change it, put the new
+    key's line above the old one at each gate, and take the old one away when all have both.
+
+    \b
+    Example:
+      menshen-office fellows-key fellows.key --by chen
+    """
+    use(home)
+    try:
+        with transaction.atomic():
+            registry.note(by, "fellows-key.made", str(registry.the_site()), "")
+            write_new(file, Fernet.generate_key() + b"\n", 0o600)
+    except OSError as fault:
+        raise OfficeFault(f"the key can't be written to {file}: {fault.strerror}") from fault
+    say(f"the key is in {file}; name it in the site file as fellows_key, or copy it to each gate")
+
+
+COMMANDS = (gate, fellows_key)

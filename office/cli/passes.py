@@ -28,6 +28,9 @@ picture = click.Path(dir_okay=False, path_type=Path)
 @click.option("--until", "ends", required=True, metavar="TIME", help="A date alone is included.")
 @click.option("--uses", type=click.IntRange(0, 15), default=0, help="How often it opens; 0 is any number.")
 @click.option("--holder-key", default="", metavar="KEY", help="ed25519:…, p256:… or p256:odd:… of the phone.")
+@click.option(
+    "--duress", is_flag=True, help="A second pass, to show under a threat: it opens, and alarms the office."
+)
 @by_option
 @why_option
 @home_option
@@ -39,6 +42,7 @@ def issue(  # noqa: PLR0913, PLR0917  an option each
     ends: str,
     uses: int,
     holder_key: str,
+    duress: bool,
     by: str,
     why: str,
     home: Path | None,
@@ -63,6 +67,7 @@ def issue(  # noqa: PLR0913, PLR0917  an option each
             not_after=times.parse(ends, offset_min, end=True),
             uses=uses,
             holder_key=holder_key,
+            duress=duress,
         ),
         by=by,
         why=why,

@@ -119,7 +119,8 @@ def passback(kind: str, mode: str, minutes: int, by: str, home: Path | None) -> 
     """Say what becomes of a pass of KIND that comes in without having been seen going out.
 
     soft lets it in and tells the office; timed refuses it for so many minutes; hard refuses it
-    until it was seen going out, so the gate must hear of that. A gate for both ways can't tell.
+    until it was seen going out, at any gate of the same zone: they tell each other, see docs/fellows.md.
+    A gate for both ways takes the second showing for the way out.
 
     \b
     Example:
@@ -129,7 +130,7 @@ def passback(kind: str, mode: str, minutes: int, by: str, home: Path | None) -> 
     rules.set_passback(PassKind(kind), Mode(mode), minutes, by=by)
     say(f"passback of {kind} is {mode}; {_NEXT}")
     if mode == Mode.HARD:
-        say("note: a gate for the way in must be told of ways out, or it lets each pass in only once")
+        say("note: gates that cannot reach each other keep out who left by another; see docs/fellows.md")
 
 
 @click.command()

@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from agent.core.moments import Moment
-from agent.stores.journal import JournalReader
+from agent.stores.journal_reader import JournalReader
 from agent.wiring.gate import gate_process
 from hw.cameras import CameraConfig
 from office.home import Home

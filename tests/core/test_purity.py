@@ -19,6 +19,7 @@ STANDARD = {
     "json",
     "re",
     "typing",
+    "zlib",
 }
 CRYPTOGRAPHY = {
     "ECDSA",

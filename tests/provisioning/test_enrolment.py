@@ -1,9 +1,11 @@
 """A technician, a cable and a blank kiosk."""
 
 import json
+import shutil
 import stat
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -35,6 +37,20 @@ def test_a_blank_kiosk_becomes_a_gate_and_its_key_never_leaves(room, cable, site
     public = load_pem_private_key(key_file.read_bytes(), None).public_key().public_bytes_raw()
     assert record.journal_key == f"ed25519:{public.hex()}"
     assert told.share == 1.0
+
+
+def test_the_key_that_gates_share_travels_with_the_enrolment(room, cable, site_path, tmp_path):
+    site_path = Path(shutil.copytree(site_path.parent, tmp_path / "fellows")) / site_path.name
+    (site_path.parent / "fellows.key").write_text("a-key-that-gates-share\n")
+    with site_path.open("a") as file:
+        file.write('\n[fellows]\nlan = true\nkey_file = "fellows.key"\n')
+    with room.serving(room.kiosk()):
+        enrol(room.bench, site_file.read(site_path), NORTH, Told())
+    kept = room.etc / "fellows.key"
+    assert kept.read_text() == "a-key-that-gates-share\n"
+    assert kept.stat().st_mode & 0o777 == 0o640
+    gate = tomllib.loads((room.etc / "gate.toml").read_text())
+    assert gate["fellows"] == {"lan": True, "key_file": "fellows.key"}
 
 
 def test_the_same_enrolment_again_is_the_same_enrolment(room, cable, site):

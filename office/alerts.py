@@ -23,10 +23,11 @@ class Matter(StrEnum):
     NOT_TAKEN = "not_taken"  # a message that made the ingester itself fail; the gate keeps its events
 
 
-def raise_alert(matter: Matter, gate: str, detail: str, now: datetime, about: str = "") -> None:
+def raise_alert(matter: str, gate: str, detail: str, now: datetime, about: str = "") -> None:
     """Record it, or count it once more.
 
     Args:
+        matter: a Matter, or the kind of a gate's event (see office.alarms).
         gate: a gate on record, else empty, so that strangers can't add rows.
         about: an epoch, for matters that are one each.
     """

@@ -24,6 +24,7 @@ from django.utils import timezone
 from agent.core.chain import GENESIS, Checkpoint, extend_all
 from agent.core.events import Kind, Place
 from agent.core.feed import Ack, Rewind, ack_topic
+from office.alarms import Alarm, alarms_in
 from office.alerts import Matter, raise_alert
 from office.ingest.batch import Batch
 from office.ingest.checked import Complaint, Run, checked, gate_of
@@ -107,8 +108,20 @@ class Intake:
             batch.finish()
             for each in visit.complaints:
                 _record(each)
+            self._raise(visit.alarms)
         self._held = held
         return self._replies(visit)
+
+    def _raise(self, alarms: Sequence[Alarm]) -> None:
+        if not alarms:
+            return
+        told_on = {alarm.gate for alarm in alarms}
+        known = set(
+            Gate.objects.filter(site__name=self._site, name__in=told_on).values_list("name", flat=True)
+        )
+        for alarm in alarms:
+            if alarm.gate in known:
+                raise_alert(alarm.kind, alarm.gate, alarm.detail, timezone.now(), alarm.about)
 
     def set_aside(self, topic: str, fault: Exception) -> None:
         """Record that a message made this very code fail; the others must not wait for it.
@@ -167,6 +180,7 @@ class Intake:
             visit.complaints.append(_fork(run, found))
             return True
         batch.move(epoch, last, run.header.head, _rows(run, known))
+        visit.alarms += alarms_in(run.gate.name, run.columns[known:], run.bodies[known:])
         return True
 
     def _again(self, batch: Batch, run: Run, epoch: Epoch, visit: "_Visit") -> None:
@@ -282,6 +296,7 @@ class _Visit:
 
     def __init__(self) -> None:
         self.complaints: list[Complaint] = []
+        self.alarms: list[Alarm] = []
         self.epochs: dict[tuple[int, str], tuple[Gate, Epoch]] = {}
         self.repeated: dict[int, Run] = {}  # by gate: the last run that was kept already
         self.rewinds: dict[int, tuple[Gate, Epoch | None]] = {}

@@ -5,6 +5,8 @@ from typing import Final
 
 from django.db.models import QuerySet
 
+from agent.core.events import Kind
+from office.alarms import ALARMS
 from office.feed import Wish
 from office.identity.register import Register, holders
 from office.models import Event, Pass, Person
@@ -39,21 +41,7 @@ class Row:
 
 
 _ALARMING: Final = frozenset(
-    {
-        "door.forced",
-        "door.held",
-        "fire.on",
-        "tamper.on",
-        "camera.lost",
-        "camera.frozen",
-        "list.dead",
-        "gate.safe",
-        "power.low",
-        "power.cut",
-        "machine.hot",
-        "card.failing",
-        "gate.fault",
-    }
+    map(str, ALARMS | {Kind.FAULT, Kind.FELLOW_ALARM, Kind.MACHINE_HOT, Kind.POWER_CUT, Kind.POWER_LOW})
 )
 
 

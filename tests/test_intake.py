@@ -115,7 +115,7 @@ def test_a_gate_that_is_not_on_record_is_one_alert_however_often(desk: Desk, gat
         stranger = SigningGate(name).opened()
         assert desk.takes(stranger, stranger.message(1, 1)) == []
     assert desk.alerts() == {"unknown_gate": 4}
-    assert models.models.Alert.objects.count() == 1
+    assert models.Alert.objects.count() == 1
 
 
 def test_a_gate_can_not_speak_for_another(desk: Desk, gate: SigningGate) -> None:
@@ -265,7 +265,7 @@ def test_what_makes_the_ingester_itself_fail_is_an_alert(desk: Desk, gate: Signi
     tray = Tray(gate.message(1, 1))
     work(tray, Intake(SITE, broken), tray.stop)
     assert desk.alerts() == {"not_taken": 1}
-    alert = models.models.Alert.objects.get()
+    alert = models.Alert.objects.get()
     assert (alert.gate, "a key that is no key" in alert.detail) == (gate.name, True)
 
 
@@ -335,7 +335,7 @@ def test_an_alert_never_carries_a_terminals_commands(desk: Desk, gate: SigningGa
     header = json.loads(gate.message(1, 1).partition(b"\n")[0])
     desk.takes(gate, json.dumps({**header, "from": "\x1b[2J\n\x00\ud800"}).encode() + b"\n")
     desk.takes(gate, json.dumps({**header, "to": "\x1b[2J" * 90}).encode() + b"\n")
-    assert models.models.Alert.objects.get().detail.isprintable()
+    assert models.Alert.objects.get().detail.isprintable()
 
 
 def test_a_signed_line_that_is_no_event_is_kept_as_it_came(desk: Desk, gate: SigningGate) -> None:
@@ -386,7 +386,6 @@ def test_another_history_around_what_was_let_go_of_is_a_fork(desk: Desk, shorten
 
 
 def test_c19_a_gates_alarm_is_an_alert_in_the_same_moment(desk: Desk, gate: SigningGate) -> None:
-
     gate.journal(Kind.TAMPER_ON)
     gate.journal(Kind.ALERT, what="two_gates", gate="south", **{"pass": "b6c196b4ac8ea8ec"})
     gate.journal(Kind.DURESS, **{"pass": "b6c196b4ac8ea8ec"})
@@ -404,7 +403,6 @@ def test_c19_a_gates_alarm_is_an_alert_in_the_same_moment(desk: Desk, gate: Sign
 def test_c34_an_alarm_told_on_by_another_gate_is_the_same_matter(desk: Desk, gate: SigningGate) -> None:
     south = SigningGate("south")
     desk.knows(south)
-
     word = {"what": "door.forced", "epoch": south.epoch, "seq": 2}
     gate.journal(Kind.FELLOW_ALARM, gate="south", **word)
     gate.journal(Kind.FELLOW_ALARM, gate="nowhere", **word)

@@ -6,13 +6,16 @@ import select
 import signal
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import click
+from django.utils import timezone
 
 from office import feed as feeds
 from office import logs, registry, times
-from office.cli.common import home_option, use
+from office.cli.common import home_option, say, use
+from office.escalation import Switchboard, ring
 from office.ingest.intake import Intake
 from office.ingest.subscriber import Address, Subscriber
 from office.ingest.worker import work
@@ -20,6 +23,7 @@ from office.keyring import Keyring
 from office.models import Alert, Site
 
 _POLL_MS = 100
+_LOOK_S = 1.0
 _HOLD_S = 1.0  # a gate's patience is 2 s
 
 
@@ -167,19 +171,54 @@ def _reader_has_gone(wait_ms: int) -> bool:
 
 
 @click.command()
+@click.option("--follow", is_flag=True, help="Tell each new alert as a line of JSON, until Ctrl-C.")
+@click.option(
+    "--late",
+    "late_min",
+    type=click.IntRange(1, 1440),
+    default=15,
+    show_default=True,
+    metavar="MINUTES",
+    help="With --follow: tell it once more when nobody has taken it on by then.",
+)
+@click.option(
+    "--run",
+    "program",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --follow: start this program for each, the line on its standard input.",
+)
 @home_option
-def alerts(home: Path | None) -> None:
+def alerts(follow: bool, late_min: int, program: Path | None, home: Path | None) -> None:
     """List what a person must look at, newest last: time, kind, gate, how often, what.
 
+    With --follow it watches instead: whatever rings somebody up at your site (a mail, a phone, a chat)
+    reads its lines, or is the PROGRAM that it starts. A program that fails is tried again.
+
     \b
-    Example:
+    Examples:
       menshen-office alerts
+      menshen-office alerts --follow --late 10 --run /usr/local/bin/ring-the-guard
     """
     use(home)
+    if follow:
+        _follow(Switchboard(timedelta(minutes=late_min)), program)
+        return
     offset_min = registry.the_site().utc_offset_min
     for one in Alert.objects.order_by("last_at"):
         when = times.show(one.last_at, offset_min)
         click.echo(f"{when}\t{one.kind}\t{one.gate or '-'}\t{one.about or '-'}\t{one.count}\t{one.detail}")
+
+
+def _follow(board: Switchboard, program: Path | None) -> None:
+    stop = _until_told()
+    while not stop.wait(_LOOK_S):
+        for call in board.calls(timezone.now()):
+            if program is None:
+                click.echo(call.line())
+            elif fault := ring(program, call):
+                say(f"{program} could not be told of {call.alert}: {fault}; it is tried again")
+                break
+            board.told(call, timezone.now())
 
 
 COMMANDS = (ingest, feed, alerts)

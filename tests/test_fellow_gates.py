@@ -76,6 +76,6 @@ def test_c05_with_the_broker_down_a_copied_code_is_refused_at_the_second_gate(tm
             eventually(lambda: any("alert" in event["type"] for event in happened(garage)))
     assert told(events_of(garage))[0] == "replayed"
     (refused,) = [one for one in events_of(garage) if one["type"] == "menshen.pass.refused"][:1]
-    assert refused["data"]["detail"] == "has opened gate north"
+    assert refused["data"]["detail"] == "this code or a later one has opened gate north"
     alert = next(one["data"] for one in events_of(garage) if one["type"] == "menshen.gate.alert")
     assert (alert["what"], alert["gate"]) == ("two_gates", "north")

@@ -125,7 +125,11 @@ class Gatekeeper:
         if refuse.reason is not Reason.REPLAYED or not isinstance(seen, RotatingPass):
             return refuse
         gate = self.memory.opened_elsewhere(seen.pass_id, seen.step)
-        return replace(refuse, detail=f"has opened gate {gate}", elsewhere=gate) if gate else refuse
+        return (
+            replace(refuse, detail=f"this code or a later one has opened gate {gate}", elsewhere=gate)
+            if gate
+            else refuse
+        )
 
     def _meet(self, certificate: HolderCertificate, sighting: Sighting, now: Moment) -> Actions:
         """Let a genuine certificate introduce its holder; that alone opens and answers nothing."""

@@ -22,7 +22,6 @@ from agent.core.passes import PASS_ID_BYTES, step_at
 
 ALARMS: Final = frozenset(
     {
-        Kind.ALERT,
         Kind.DOOR_FORCED,
         Kind.DURESS,
         Kind.FIRE_ON,

@@ -68,6 +68,7 @@ def _play(folder: Path, seconds: float, console: Console) -> Verdict:
             expected[turn.gate].append(turn)
             films[turn.gate].append(site.approach(at_s, number, turn))
         configs = site.enrol_gates(films)
+        site.publish(configs.values())
 
         home = ("--home", "office")
         rooms.enter_context(

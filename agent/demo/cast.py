@@ -14,6 +14,8 @@ GATES: Final = {"north": "main", "garage": "garage"}
 SHOWN_S: Final = 2.4
 EVERY_S: Final = 3.0
 FIRST_S: Final = 1.0
+COPIED_AFTER_S: Final = 5.0
+"""Longer than the pause between two turns, so that the copy is never newer than what has opened."""
 LAST_WORD_S: Final = 1.5
 """After the last code has gone: the reader's time and the gate's."""
 
@@ -45,6 +47,8 @@ PEOPLE: Final = {
     for person in (
         Person("Li Ming", "resident", key="ed25519"),
         Person("Chen Lan", "staff", key="p256"),
+        Person("Ma Rui", "resident", key="p256"),
+        Person("Yu Fang", "resident", key="ed25519"),
         Person("Zhao Min", "visitor", ("main",)),
         Person("Sun Yue", "visitor", from_days=-9, until_days=-2),
         Person("Wu Gang", "contractor", from_days=1),
@@ -61,7 +65,7 @@ class Turn:
 
     Args:
         who: a name in PEOPLE; or whose pass is imitated.
-        trick: `forged` (signed by another key), `copied` (a screenshot two minutes old),
+        trick: `forged` (signed by another key), `copied` (photographed at the other gate a moment ago),
             `unknown` (a pass of no site), `poster` (some other code); empty for an honest try.
         answer: `admitted`, or the reason for refusing.
     """
@@ -78,19 +82,19 @@ _ACTS: Final = (
     Turn("north", "Li Ming", ADMITTED),
     Turn("garage", "Sun Yue", "expired", medium="card", condition="glare"),
     Turn("north", "a poster", "malformed", trick="poster", medium="card"),
-    Turn("garage", "Tang Wei", ADMITTED, medium="card", condition="dim"),
-    Turn("north", "Zhao Min", ADMITTED, medium="card", condition="oblique"),
     Turn("garage", "Li Ming", "replayed", trick="copied"),
+    Turn("north", "Zhao Min", ADMITTED, medium="card", condition="oblique"),
+    Turn("garage", "Tang Wei", ADMITTED, medium="card", condition="dim"),
     Turn("north", "Li Ming", "forged", trick="forged"),
     Turn("garage", "Zhao Min", "wrong_zone", medium="card", condition="blur"),
     Turn("north", "Gao Jie", "revoked", medium="card", condition="night"),
     Turn("garage", "Chen Lan", ADMITTED, medium="dark-phone", condition="night"),
     Turn("north", "a stranger", "unknown_pass", trick="unknown"),
     Turn("garage", "Tang Wei", "used_up", medium="card"),
-    Turn("north", "Chen Lan", ADMITTED, medium="dark-phone", condition="moire"),
+    Turn("north", "Ma Rui", ADMITTED, medium="dark-phone", condition="moire"),
     Turn("garage", "He Ping", "suspended", medium="card", condition="rolled"),
     Turn("north", "Wu Gang", "not_yet_valid", medium="card"),
-    Turn("garage", "Li Ming", ADMITTED, condition="small"),
+    Turn("garage", "Yu Fang", ADMITTED, condition="small"),
     Turn("north", "Zhao Min", ADMITTED, medium="card", condition="bright"),
     Turn("garage", "Gao Jie", "revoked", medium="card"),
 )

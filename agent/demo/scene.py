@@ -100,6 +100,7 @@ def feed_line(event: Mapping[str, Any]) -> str:
     what = {
         "pass.admitted": f"admitted  {who}",
         "pass.refused": f"refused   {event['reason']}  {who}",
+        "gate.alert": f"alert     {facts.get('what', '')}  {who}",
     }.get(event["kind"], event["kind"])
     list_number = f"  list {facts['list']}" if "list" in facts else ""
     return f"{event['time'][11:19]}  {event['gate']:<8}{what.rstrip()}{list_number}"

@@ -4,7 +4,7 @@ import secrets
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from agent.core.keys import Alg, PublicKey
-from agent.demo.cast import GATES, PEOPLE, SHOWN_S, Person, Turn
+from agent.demo.cast import COPIED_AFTER_S, GATES, PEOPLE, SHOWN_S, Person, Turn
 from agent.demo.commands import background, heard, run
 
 SITE: Final = "garden"
@@ -62,7 +62,11 @@ class DemoSite:
     def found(self) -> None:
         """Make the office, its keys, and the root of trust that vouches for it."""
         self.say("the office of site garden, with its online keys")
-        self.office("site", SITE, "--zones", ",".join(dict.fromkeys(GATES.values())))
+        zone = time.strftime("%z")  # +0800: dates are this machine's
+        self.office(
+            *("site", SITE, "--zones", ",".join(dict.fromkeys(GATES.values()))),
+            *("--utc-offset", f"{zone[:3]}:{zone[3:]}"),
+        )
         self.say("the key ceremony: 3 root keys of which 2 must sign, 2 targets keys, 2 vendor keys")
         passphrase = self.folder / "passphrase"
         passphrase.touch(mode=0o600)
@@ -87,11 +91,17 @@ class DemoSite:
         return self._run("menshen-office", *arguments, "--home", "office")
 
     def admit_people(self) -> None:
-        """Draft, approve and publish everybody's pass."""
-        self.say(f"{len(PEOPLE)} passes, drafted by {CLERK} and approved by {APPROVER}; the list is signed")
+        """Draft and approve everybody's pass."""
+        self.say(f"{len(PEOPLE)} passes, drafted by {CLERK} and approved by {APPROVER}")
         with ThreadPoolExecutor(_AT_ONCE) as clerks:
             self.passes = dict(zip(PEOPLE, clerks.map(self._issue, PEOPLE.values()), strict=True))
+
+    def publish(self, configs: Iterable[Path]) -> None:
+        """Sign the list of all passes and gates, and bring it to the gates."""
+        self.say("the list is signed; it names the gates, too, so that each believes the others")
         self.office("publish", "--trust", "trust", "--out", "published")
+        for config in configs:
+            self._run("menshen-agent", "sync", "--once", "--config", config)
 
     def enrol_gates(self, films: dict[str, list[dict[str, Any]]]) -> dict[str, Path]:
         """Make each blank kiosk a gate, over a simulated USB cable.
@@ -127,7 +137,7 @@ class DemoSite:
             forger = self._key_file("a forger", _new_key("ed25519"))
             return {**row, "pass": {**self._on_phone(issued), "key_file": str(forger)}}
         if turn.trick == "copied":
-            return {**row, "pass": {**self._on_phone(issued), "clock_off_s": -120.0}}
+            return {**row, "pass": {**self._on_phone(issued), "clock_off_s": -COPIED_AFTER_S}}
         return {**row, "text": issued.text} if issued.text else {**row, "pass": self._on_phone(issued)}
 
     def _run(self, command: str, *arguments: str | Path) -> list[str]:
@@ -136,7 +146,7 @@ class DemoSite:
     def _issue(self, person: Person) -> Issued:
         key = _new_key(person.key) if person.key else None
         day = [
-            time.strftime("%Y-%m-%d", time.gmtime(time.time() + d * _DAY_S))
+            time.strftime("%Y-%m-%d", time.localtime(time.time() + d * _DAY_S))
             for d in (person.from_days, person.until_days)
         ]
         (pass_id,) = self.office(
@@ -200,9 +210,7 @@ class DemoSite:
                 *("--zone", zone, "--direction", "in", "--record", f"{gate}.record.json"),
             )
         self.office("gate", "add", f"{gate}.record.json")
-        config = self.folder / gate / "etc" / "gate.toml"
-        self._run("menshen-agent", "sync", "--once", "--config", config)
-        return config
+        return self.folder / gate / "etc" / "gate.toml"
 
 
 def _check_command() -> str:

@@ -168,7 +168,7 @@ def test_c05_a_copied_code_that_opened_one_gate_is_refused_at_the_next_and_the_o
     assert kinds(actions) == ["pass.refused", "gate.alert"]
     refused, alert = records(actions)
     assert refused.facts["reason"] == "replayed"
-    assert refused.facts["detail"] == "has opened gate south"
+    assert refused.facts["detail"] == "this code or a later one has opened gate south"
     assert alert.facts == {"what": "two_gates", "pass": id_of("alice").hex(), "gate": "south"}
 
 

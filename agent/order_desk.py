@@ -67,11 +67,11 @@ class OrderDesk:
         rules = OrderRules(self._site, self._gate, self._keys(), self._spent)
         order = rules.weigh(message, now, retained=retained)
         if isinstance(order, SignedOrder) and not self._spend(order, now):
-            order = NotObeyed(Why.UNRECORDED, order.by, order.what)
+            order = NotObeyed(Why.UNRECORDED, order.by, order.what, order.nonce)
         if isinstance(order, NotObeyed):
             if self._curb.lets(now.mono):
                 facts: dict[str, Fact] = {"reason": order.why}
-                facts |= {"order": order.what, "by": order.by} if order.what else {}
+                facts |= {"order": order.what, "by": order.by, "nonce": order.nonce} if order.what else {}
                 self._journal.append(Event(Kind.ORDER_REFUSED, now, facts))
             return ()
         return (order.notice(),)

@@ -35,11 +35,13 @@ def order(  # noqa: PLR0913  what an order says
     key: OnlineKey,
     utc: float,
     life_s: int = USUAL_LIFE_S,
+    nonce: str = "",
 ) -> bytes:
     """A signed order for one gate.
 
     Args:
         life_s: seconds from now in which the gate may obey it.
+        nonce: 32 hex digits that nobody used before; by it the gate's answer is found. Empty makes one.
     Raises:
         OfficeFault: it says more than an order may.
     """
@@ -48,7 +50,7 @@ def order(  # noqa: PLR0913  what an order says
     if max(len(by), len(why)) > 64:
         raise OfficeFault("found a name or a reason of more than 64 characters; say it shorter")
     issued = int(utc)
-    signed = SignedOrder(site, gate, what, secrets.token_hex(16), issued, issued + life_s, by, why)
+    signed = SignedOrder(site, gate, what, nonce or secrets.token_hex(16), issued, issued + life_s, by, why)
     payload = signed.payload()
     message = sealed(payload, key.sign(to_be_signed(site, gate, payload)))
     if len(message) > MAX_BYTES:

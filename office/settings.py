@@ -7,6 +7,7 @@ the home's own secret and the names it is served under in place.
 
 import os
 from pathlib import Path
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -64,6 +65,7 @@ TEMPLATES = [
     }
 ]
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+ORDER_BROKER: Any = None  # an office.ingest.subscriber.Address, if `serve` is given one
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

@@ -119,12 +119,13 @@ class NotObeyed:
     """An order that does nothing.
 
     Args:
-        by: who is said to have given it, and what: believed only if the signature was good.
+        by, what, nonce: who gave it, and which it was; empty unless the signature was good.
     """
 
     why: Why
     by: str = ""
     what: str = ""
+    nonce: str = ""
 
 
 def to_be_signed(site: str, gate: str, payload: bytes, alg: Alg = Alg.ED25519) -> bytes:
@@ -171,7 +172,7 @@ class OrderRules:
         ):
             return NotObeyed(Why.FORGED)
         why = self._untimely(order, now)
-        return NotObeyed(why, order.by, order.what) if why else order
+        return NotObeyed(why, order.by, order.what, order.nonce) if why else order
 
     def _untimely(self, order: SignedOrder, now: Moment) -> Why | None:
         if order.nonce in self.spent:

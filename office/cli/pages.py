@@ -4,11 +4,13 @@ import getpass
 from pathlib import Path
 
 import click
+from django.conf import settings
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from office import logs, registry
 from office.cli.common import home_option, say, use
 from office.faults import OfficeFault
+from office.ingest.subscriber import Address as BrokerAddress
 from office.web import accounts, server
 from office.web.models import Account
 from office.web.roles import Role
@@ -27,6 +29,9 @@ _file = click.Path(dir_okay=False, exists=True, path_type=Path)
 @click.option("--tls-cert", type=_file, help="PEM; with --tls-key the pages are HTTPS.")
 @click.option("--tls-key", type=_file)
 @click.option("--behind-proxy", is_flag=True, help="A proxy on this machine speaks HTTPS for it.")
+@click.option("--broker", metavar="HOST:PORT", help="Sends orders; else the broker that lists went to.")
+@click.option("--username", help="For the broker.")
+@click.option("--password-file", type=_file, help="Its first line is the broker's password.")
 @home_option
 def serve(  # noqa: PLR0913, PLR0917  an option each
     host: str,
@@ -35,6 +40,9 @@ def serve(  # noqa: PLR0913, PLR0917  an option each
     tls_cert: Path | None,
     tls_key: Path | None,
     behind_proxy: bool,
+    broker: str | None,
+    username: str | None,
+    password_file: Path | None,
     home: Path | None,
 ) -> None:
     """Serve the office's pages until SIGTERM; `pages.listening port=…` is printed when it is ready.
@@ -52,6 +60,8 @@ def serve(  # noqa: PLR0913, PLR0917  an option each
     registry.the_site()
     if not Account.objects.filter(is_active=True).exists():
         say("nobody has an account yet; next: `menshen-office account add NAME --role administrator`")
+    if broker is not None:
+        settings.ORDER_BROKER = BrokerAddress.parse(broker, username, password_file)
     server.serve(place, server.Address(host, port, names, tls_cert, tls_key, behind_proxy))
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from agent.core.events import Kind
 from office.ingest.line import read
 from office.models import Event, Gate, Site
-from office.web import visits
+from office.web import ordering, visits
 from office.web.models import GateNow, HourCount, Inside, Progress
 
 _CHUNK: Final = 2000
@@ -68,6 +68,7 @@ def _count_a_chunk() -> int:
             _count(chunk, site.utc_offset_min)
             _tell_inside(chunk)
             _tell_gates(chunk)
+            ordering.heard(chunk)
             progress.event = chunk[-1].pk
             progress.save()
     return len(chunk)

@@ -12,7 +12,8 @@ from agent.core.decision import Reason
 from office.feed import Wish
 from office.models import Site
 from office.registry import MAX_USES, Application
-from office.web.words import SAID
+from office.web.ordering import MOST_WHY, OFFERED
+from office.web.words import ORDERS, SAID
 
 _MINUTE: Final = "%Y-%m-%dT%H:%M"
 
@@ -135,6 +136,29 @@ class CodeForm(forms.Form):
         r"^\d{6}$",
         label=_("Code of six digits"),
         widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "one-time-code"}),
+    )
+
+
+class OrderForm(forms.Form):
+    """An order to a gate."""
+
+    gate = forms.ChoiceField(label=_("Gate"))
+    what = forms.ChoiceField(label=_("Order"), choices=[(str(what), ORDERS[what]) for what in OFFERED])
+    why = forms.CharField(label=_("Reason"), max_length=MOST_WHY)
+
+    def __init__(self, *args: Any, gates: Iterable[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["gate"].choices = [(gate, gate) for gate in gates]  # type: ignore[attr-defined]
+
+
+class OrderRulesForm(forms.Form):
+    """Which orders want a second person."""
+
+    second_person = forms.MultipleChoiceField(
+        label=_("A second person confirms"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple(),
+        choices=[(str(what), ORDERS[what]) for what in OFFERED],
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from office.models import Pass, PassState, Site
-from office.web import alerting
+from office.web import alerting, ordering
 from office.web.models import Visit, VisitState
 from office.web.rights import sees_names
 
@@ -18,6 +18,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         shown |= {
             "drafts_waiting": Pass.objects.filter(state=PassState.DRAFT).count(),
             "visits_waiting": Visit.objects.filter(state=VisitState.WAITING).count(),
+            "orders_waiting": ordering.waiting().count(),
             "alerts_open": alerting.open_alerts().count(),
             "sees_names": sees_names(request),
         }

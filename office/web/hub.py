@@ -23,7 +23,7 @@ from office.faults import OfficeFault
 from office.feed import Wish
 from office.logs import log
 from office.models import Event
-from office.web import follower, lookup, scene, telling, visits
+from office.web import follower, lookup, ordering, scene, telling, visits
 from office.web.models import Visit, VisitState
 
 LOOK_S: Final = 0.25
@@ -137,6 +137,7 @@ class Hub:
         if self._idle % _REDRAW_IDLE:
             return
         visits.look_after()
+        ordering.look_after()
         with self._lock:
             listeners = tuple(self._listeners)
         news = {reader: self._news(reader, seen, newest) for reader in {one.reader for one in listeners}}

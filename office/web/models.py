@@ -129,6 +129,57 @@ class Handling(models.Model):
         return f"{self.owner}: {self.outcome or 'open'}"
 
 
+class OrderRules(models.Model):
+    """For which orders the site wants two people."""
+
+    second_person = models.JSONField(default=list, help_text="of open, lockdown, release")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"two people for {', '.join(self.second_person)}"
+
+
+class OrderState(models.TextChoices):
+    """An order's way."""
+
+    WAITING = "waiting"  # for the second person
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"  # nobody confirmed it in time
+    FAILED = "failed"  # it could not be sent
+    SENT = "sent"
+    SILENT = "silent"  # sent, and the gate says nothing
+    OBEYED = "obeyed"
+    REFUSED = "refused"
+
+
+class RemoteOrder(models.Model):
+    """An order that somebody gave a gate from the pages."""
+
+    gate = models.ForeignKey(Gate, models.CASCADE)
+    what = models.CharField(max_length=16)
+    why = models.CharField(max_length=64)
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    ends = models.DateTimeField(help_text="a second person confirms before this")
+    confirmed_by = models.CharField(max_length=150, blank=True)
+    sent_at = models.DateTimeField(null=True)
+    nonce = models.CharField(
+        max_length=32, blank=True, db_index=True, help_text="by which its outcome is found"
+    )
+    state = models.CharField(max_length=16, choices=OrderState.choices, default=OrderState.WAITING)
+    outcome = models.CharField(max_length=200, blank=True, help_text="why not")
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes: ClassVar = [models.Index(fields=["state"], name="orders_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.state})"
+
+
 class VisitRules(models.Model):
     """What the visitors' form asks, and what a visitor's pass is; as the site wants it (C33)."""
 

@@ -25,6 +25,7 @@ class Right(StrEnum):
     STOP_PASSES = "stop_passes"
     PUBLISH_LISTS = "publish_lists"
     DECIDE_VISITS = "decide_visits"
+    GIVE_ORDERS = "give_orders"
     SEE_HISTORY = "see_history"
     MANAGE_ACCOUNTS = "manage_accounts"
 
@@ -38,6 +39,7 @@ MEANINGS: Final[Mapping[Right, str]] = {
     Right.STOP_PASSES: "Suspend and revoke passes",
     Right.PUBLISH_LISTS: "Publish the list to the gates",
     Right.DECIDE_VISITS: "Approve or refuse visitors",
+    Right.GIVE_ORDERS: "Open gates from afar, lock them down, release them",
     Right.SEE_HISTORY: "Read the history of what everybody did",
     Right.MANAGE_ACCOUNTS: "Make and close accounts",
 }
@@ -59,6 +61,7 @@ _DESK: Final = {
     Right.HANDLE_ALERTS,
     Right.STOP_PASSES,
     Right.DECIDE_VISITS,
+    Right.GIVE_ORDERS,
 }
 RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.CLERK: frozenset({*_DESK, Right.DRAFT_PASSES}),

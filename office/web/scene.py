@@ -1,17 +1,19 @@
 """What the live page shows at this moment; the same for the page itself and for what it is sent later."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 from django.utils import timezone
 
 from office.identity.register import holders
 from office.models import Gate, Site
-from office.web import alerting, charts
+from office.web import alerting, charts, ordering
 from office.web.lookup import Row
 from office.web.models import GateNow, Inside
 
 _QUIET_S: Final = 15 * 60
 _SHOWN_INSIDE: Final = 12
+_ORDERS_SHOWN: Final = timedelta(hours=1)
 
 
 def standing(*, names: bool) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def standing(*, names: bool) -> dict[str, Any]:
         "inside": [(one, names_of.get(one.pass_id, ("", 0))[0]) for one in inside],
         "alerts": list(alerting.open_alerts()[:5]),
         "alerts_open": alerting.open_alerts().count(),
+        "orders": ordering.latest(5, _ORDERS_SHOWN),
         "day": charts.day(now, site.utc_offset_min),
     }
 

@@ -6,7 +6,19 @@ from django.views.i18n import set_language
 
 from office.web import assets
 from office.web.rights import for_anybody
-from office.web.views import accounts, alerts, audit, holders, imports, live, passes, people, phones, visits
+from office.web.views import (
+    accounts,
+    alerts,
+    audit,
+    holders,
+    imports,
+    live,
+    orders,
+    passes,
+    people,
+    phones,
+    visits,
+)
 
 handler403 = "office.web.views.errors.not_allowed"
 
@@ -40,6 +52,11 @@ urlpatterns = [
     path("pass/challenge", holders.challenge, name="holder-challenge"),
     path("pass/enrol", holders.enrol, name="holder-enrol"),
     path("pass/standing", holders.standing, name="holder-standing"),
+    path("orders", orders.page, name="orders"),
+    path("orders/ask", orders.ask, name="order-ask"),
+    path("orders/rules", orders.rules, name="order-rules"),
+    path("orders/<int:pk>/confirm", orders.confirm, name="order-confirm"),
+    path("orders/<int:pk>/withdraw", orders.withdraw, name="order-withdraw"),
     path("visits", visits.queue, name="visits"),
     path("visits/rules", visits.rules, name="visit-rules"),
     path("visits/<int:pk>/decide", visits.decide, name="visit-decide"),

@@ -135,6 +135,22 @@ _OTHERS: Final[Mapping[str, Promise]] = {
     "rolled_back": _("journal went back in time"),
     "journal_lost": _("journal lost"),
     "gap": _("events are missing"),
+    "foreign": _("for another gate"),
+    "flood": _("several more"),
+    "retained": _("kept by the broker"),
+    "early": _("from the future"),
+    "unrecorded": _("the gate's card did not take it"),
+    "no_keys": _("the gate's list names no key for orders"),
+    "order open": _("ordered: open"),
+    "order lockdown": _("ordered: lock down"),
+    "order release": _("ordered: release"),
+    "order.ask open": _("asked to open"),
+    "order.ask lockdown": _("asked to lock down"),
+    "order.ask release": _("asked to release"),
+    "order.withdraw open": _("order withdrawn"),
+    "order.withdraw lockdown": _("order withdrawn"),
+    "order.withdraw release": _("order withdrawn"),
+    "orders.rules": _("rules for orders"),
     "overstay": _("visitor stays too long"),
     "not_taken": _("message not understood"),
     "guessing": _("somebody tries codes"),
@@ -151,5 +167,20 @@ _OTHERS: Final[Mapping[str, Promise]] = {
     "approved": _("approved"),
     "entered": _("inside"),
     "left": _("left"),
+}
+ORDERS: Final[Mapping[str, Promise]] = {
+    "open": _("open once"),
+    "lockdown": _("lock down"),
+    "release": _("end the lockdown"),
+}
+ORDER_STATES: Final[Mapping[str, Promise]] = {
+    "waiting": _("waits for a second person"),
+    "withdrawn": _("withdrawn"),
+    "lapsed": _("nobody confirmed it"),
+    "failed": _("could not be sent"),
+    "sent": _("on its way"),
+    "silent": _("no answer from the gate"),
+    "obeyed": _("obeyed"),
+    "refused": _("refused by the gate"),
 }
 SAID: Final[Mapping[str, Promise]] = {**_OTHERS, **REASONS, **KINDS}

@@ -73,7 +73,7 @@ def test_with_a_clock_that_nobody_vouches_for_nothing_is_opened(what):
     if what in (What.LOCKDOWN, What.IDENTIFY):
         assert isinstance(found, SignedOrder)
     else:
-        assert found == NotObeyed(Why.CLOCK_UNSURE, "wang", what)
+        assert found == NotObeyed(Why.CLOCK_UNSURE, "wang", what, but().nonce)
     assert refused(on_the_wire(but(what=what)), at(61.0, trust=Trust.UNKNOWN)) is Why.EXPIRED
 
 

@@ -20,7 +20,17 @@ from office import issuing, registry  # noqa: E402
 from office.keyring import Keyring  # noqa: E402
 from office.models import Alert, Epoch, Event, Gate, Pass, Person, Publication  # noqa: E402
 from office.web import accounts, server  # noqa: E402
-from office.web.models import Account, GateNow, HourCount, Inside, Progress, Visit, VisitRules  # noqa: E402
+from office.web.models import (  # noqa: E402
+    Account,
+    GateNow,
+    HourCount,
+    Inside,
+    OrderRules,
+    Progress,
+    RemoteOrder,
+    Visit,
+    VisitRules,
+)
 from office.web.roles import Role  # noqa: E402
 
 PASSWORD = "Correct-Horse-9-Staple"
@@ -57,6 +67,8 @@ class Desk:
         for model in (
             Visit,
             VisitRules,
+            RemoteOrder,
+            OrderRules,
             Event,
             Epoch,
             Alert,

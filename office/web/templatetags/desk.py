@@ -40,6 +40,18 @@ def said(word: str) -> str:
 
 
 @register.filter
+def order_what(what: str) -> str:
+    """What a gate was ordered to do."""
+    return str(words.ORDERS.get(what, what))
+
+
+@register.filter
+def order_state(state: str) -> str:
+    """How far an order has come."""
+    return str(words.ORDER_STATES.get(state, state))
+
+
+@register.filter
 def zones(bits: int, names: list[str]) -> str:
     """The names of the zones in a pass."""
     return ", ".join(name for bit, name in enumerate(names) if bits >> bit & 1)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from office.feed import Wish
 from office.models import Gate, Pass
 from office.web import lookup, scene
-from office.web.forms import SearchForm
+from office.web.forms import OrderForm, SearchForm
 from office.web.hub import HUB, Crowded, Reader
 from office.web.models import Inside
 from office.web.reading import shows
@@ -26,6 +26,7 @@ def page(request: HttpRequest) -> HttpResponse:
     names = sees_names(request)
     found = lookup.newest(Wish())
     shown = scene.standing(names=names) | scene.rows(found, names=names)
+    shown["order_form"] = OrderForm(gates=[one["gate"].name for one in shown["gates"]], auto_id="order_%s")
     return render(request, "web/live/page.html", shown | {"newest": found[0].number if found else 0})
 
 

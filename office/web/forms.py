@@ -194,8 +194,14 @@ class VisitForm(forms.Form):
 
 
 class RulesForm(forms.Form):
-    """What visitors are asked."""
+    """What visitors of one kind are asked."""
 
+    open = forms.BooleanField(label=_("May ask at the gates"), required=False)
+    hosts = forms.BooleanField(
+        label=_("The host may approve"),
+        required=False,
+        help_text=_("From the phone with the host's own pass; the desk may in any case."),
+    )
     asks = forms.MultipleChoiceField(
         label=_("Ask for"),
         required=False,

@@ -8,19 +8,23 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
 from agent.core.keys import PublicKey, sig_structure, verify
 from office import publishing
 from office.faults import OfficeFault
-from office.models import Gate, HolderKey, Pass, Publication
-from office.web import lookup
-from office.web.models import GateNow, PersonFile
+from office.models import Gate, HolderKey, Pass, PassState, Publication
+from office.registry import CodeSigner
+from office.web import lookup, visits
+from office.web.models import GateNow, PersonFile, Visit
 
 CLOCK_S: Final = 120
 _SEEN: Final = 10
 
 
 class Unproved(OfficeFault):
-    """Nobody of ours asked this, or not now; `why` is a word for programs."""
+    """Nobody of ours may ask this, or not now; `why` is a word for programs."""
 
     def __init__(self, why: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -94,10 +98,35 @@ def standing(one: Pass) -> dict[str, Any]:
         "name": one.person.name,
         "unit": file.unit if file else "",
         "phone": file.phone if file else "",
+        "visitors": [
+            {"visit": visit.pk, "name": visit.name, "purpose": visit.purpose, "gate": visit.gate.name}
+            for visit in _visitors(one)
+        ],
         "seen": [
             {"at": int(row.at_utc), "gate": row.gate, "kind": row.kind, "reason": row.reason} for row in seen
         ],
     }
+
+
+def _visitors(one: Pass) -> list[Visit]:
+    """Who waits for this holder's word; a holder whose own pass does not stand has none."""
+    usable = one.state == PassState.LIVE and one.not_before <= timezone.now() < one.not_after
+    return visits.at_the_door_of(one.person) if usable else []
+
+
+def decide(one: Pass, visit: int, *, approve: bool, sign: CodeSigner) -> None:
+    """Let a visitor in, or not, as the host whom they named; the history keeps the host's pass.
+
+    Raises:
+        OfficeFault: they did not name this host, or somebody was quicker.
+    """
+    if visit not in [waiting.pk for waiting in _visitors(one)]:
+        raise Unproved("decided", "this visitor does not wait for you; somebody may have been quicker")
+    by = f"host {one.pass_id}"
+    if approve:
+        visits.approve(visit, by=by, sign=sign)
+    else:
+        visits.refuse(visit, by=by, why=_("The host can't receive you now."))
 
 
 def every_gate_knows(one: Pass) -> bool:

@@ -181,8 +181,11 @@ class RemoteOrder(models.Model):
 
 
 class VisitRules(models.Model):
-    """What the visitors' form asks, and what a visitor's pass is; as the site wants it (C33)."""
+    """What the form asks of one kind of people, and what pass they get; as the site wants it (C33)."""
 
+    kind = models.CharField(max_length=16, unique=True, default="visitor")
+    open = models.BooleanField(default=True, help_text="this kind may ask at the gates")
+    hosts = models.BooleanField(default=True, help_text="whom they visit may approve, from a phone")
     asks = models.JSONField(default=list, help_text="of phone, host, company, plate")
     purposes = models.JSONField(default=list)
     notice = models.CharField(
@@ -194,7 +197,7 @@ class VisitRules(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"asks {', '.join(self.asks)}"
+        return f"{self.kind}: asks {', '.join(self.asks)}"
 
 
 class VisitState(models.TextChoices):
@@ -212,6 +215,7 @@ class Visit(Sealed):
     """One visit, from the form at the gate to the way out (C07)."""
 
     token = models.CharField(max_length=43, unique=True, help_text="whoever has it sees the pass")
+    kind = models.CharField(max_length=16, default="visitor")
     gate = models.ForeignKey(Gate, models.CASCADE)
     at = models.DateTimeField()
     consent_at = models.DateTimeField()

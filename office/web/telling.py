@@ -29,6 +29,16 @@ def publish(by: str) -> Published:
     return published
 
 
+def publish_if_begun(by: str) -> None:
+    """The same for what can't wait for somebody to press the button; nothing before a site's first list.
+
+    Raises:
+        OfficeFault: as publish.
+    """
+    if Place.last(current()) is not None:
+        publish(by)
+
+
 def deny_at_once() -> bool:
     """Tell the gates whom they must refuse since the last list; False if there is no list yet.
 

@@ -51,6 +51,7 @@ urlpatterns = [
     path("pass/worker.js", holders.worker, name="holder-worker"),
     path("pass/challenge", holders.challenge, name="holder-challenge"),
     path("pass/enrol", holders.enrol, name="holder-enrol"),
+    path("pass/visit", holders.visit, name="holder-visit"),
     path("pass/standing", holders.standing, name="holder-standing"),
     path("orders", orders.page, name="orders"),
     path("orders/ask", orders.ask, name="order-ask"),

@@ -1,7 +1,7 @@
 """Visitors: from the form behind a gate's printed code to the way out (C07, C33).
 
-A visitor drafts, somebody at the desk approves; so no visitor's pass has one
-author. On the way out the pass is revoked: a visit is one visit.
+A visitor drafts, somebody at the desk approves, or the host from a phone; so
+no visitor's pass has one author. On the way out the pass is revoked: a visit is one visit.
 """
 
 import secrets
@@ -17,9 +17,10 @@ from agent.core.allowlist import PassKind
 from office import registry
 from office.alerts import Matter, raise_alert
 from office.faults import OfficeFault
-from office.models import Gate
+from office.models import Gate, Person
 from office.registry import Application, CodeSigner
-from office.web.models import Visit, VisitRules, VisitState
+from office.web.models import PersonFile, Visit, VisitState
+from office.web.visit_rules import rules_for
 
 FIELDS: Final = ("phone", "host", "company", "plate")
 MOST_WAITING: Final = 50
@@ -29,22 +30,11 @@ _OPEN: Final = (VisitState.APPROVED, VisitState.ENTERED)
 _WAITS_FOR: Final = timedelta(hours=2)
 
 
-def rules() -> VisitRules:
-    """What the site asks of visitors; until it says so, the least."""
-    return VisitRules.objects.first() or VisitRules(
-        asks=["host"],
-        purposes=[_("visit"), _("delivery"), _("repair")],
-        notice=_(
-            "Your name and whom you visit are asked for so that the desk can let you in. Nobody else sees them."
-        ),
-        hours=4,
-    )
-
-
-def ask(gate: Gate, answers: Mapping[str, str]) -> Visit:
+def ask(gate: Gate, answers: Mapping[str, str], kind: PassKind = PassKind.VISITOR) -> Visit:
     """Put a visitor into the desk's queue.
 
     Args:
+        kind: of the pass that is asked for.
         answers: name, purpose, and those of FIELDS that the site asks for; others are not kept.
     Raises:
         OfficeFault: too many wait already.
@@ -54,10 +44,15 @@ def ask(gate: Gate, answers: Mapping[str, str]) -> Visit:
     if waiting >= MOST_WAITING:
         raise OfficeFault(_("Too many visitors wait at this gate just now. Please ask at the desk."))
     visit = Visit(
-        token=secrets.token_urlsafe(24), gate=gate, at=now, consent_at=now, purpose=answers["purpose"]
+        token=secrets.token_urlsafe(24),
+        kind=kind,
+        gate=gate,
+        at=now,
+        consent_at=now,
+        purpose=answers["purpose"],
     )
     visit.name = " ".join(answers["name"].split())
-    for name in set(rules().asks) & set(FIELDS):
+    for name in set(rules_for(kind).asks) & set(FIELDS):
         setattr(visit, name, answers.get(name, ""))
     visit.save()
     return visit
@@ -74,11 +69,11 @@ def approve(pk: int, *, by: str, sign: CodeSigner) -> Visit:
         now = timezone.now()
         site = registry.the_site()
         application = Application(
-            kind=PassKind.VISITOR,
+            kind=PassKind(visit.kind),
             person=f"{visit.name} #{visit.pk}",  # a visit is its own file, also of a resident's namesake
             zones=(visit.gate.zone,) if visit.gate.zone else tuple(site.zones),
             not_before=now,
-            not_after=now + timedelta(hours=rules().hours),
+            not_after=now + timedelta(hours=rules_for(PassKind(visit.kind)).hours),
         )
         made = registry.draft(application, by=_FORM, why=f"visit {visit.pk}")
         visit.held = registry.approve(made.pass_id, by=by, sign=sign)
@@ -107,6 +102,26 @@ def _waiting(pk: int) -> Visit:
     if visit is None or visit.state != VisitState.WAITING:
         raise OfficeFault(_("This visit is decided already; somebody was quicker."))
     return visit
+
+
+def at_the_door_of(person: Person) -> list[Visit]:
+    """Visitors who wait and have named this person, or exactly the flat, as whom they visit.
+
+    Where the site lets only the desk decide about a kind, the host is not asked.
+    """
+    file = PersonFile.objects.select_related("key").filter(person=person).first()
+    named = {_plain(word) for word in (person.name, file.unit if file else "")} - {""}
+    fresh = Visit.objects.filter(state=VisitState.WAITING, at__gt=timezone.now() - _WAITS_FOR)
+    return [
+        visit
+        for visit in fresh.select_related("key", "gate").order_by("pk")
+        if _plain(visit.host) in named and rules_for(PassKind(visit.kind)).hosts
+    ]
+
+
+def _plain(words: str) -> str:
+    """As people mean it: without case, spaces and the shape of a dash."""
+    return "".join(words.casefold().replace("－", "-").replace("–", "-").split())
 
 
 def saw(passages: Iterable[tuple[str, float, bool]]) -> None:

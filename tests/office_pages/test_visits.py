@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from agent.core.keys import sig_structure
 from agent.core.passes import StaticPass, parse
 from office.keyring import Keyring
-from office.models import Alert, Pass
+from office.models import Act, Alert, Pass
 from office.web import follower, visits
 from office.web.models import Visit
 from tests.office_pages.desk import SITE, Desk
+from tests.office_pages.phone import Phone, invited
 
 ANSWERS = {"name": "赵敏", "purpose": "visit", "host": "3-502", "consent": "on"}
 
@@ -111,7 +113,13 @@ def test_the_form_asks_what_the_site_configured_and_keeps_nothing_else(desk: Des
     """C33."""
     desk.gate()
     admin = desk.browser("admin")
-    wish = {"asks": ["phone"], "purposes": "送货，维修", "notice": "Kept for 30 days.", "hours": "2"}
+    wish = {
+        "open": "on",
+        "asks": ["phone"],
+        "purposes": "送货，维修",
+        "notice": "Kept for 30 days.",
+        "hours": "2",
+    }
     assert admin.post("/visits/rules", wish).status_code == 302
     page = desk.browser().get("/visit/north").text
     assert "Kept for 30 days." in page
@@ -154,3 +162,133 @@ def test_a_strangers_page_is_not_to_be_guessed(desk: Desk) -> None:
 def test_the_gates_code_leads_to_its_form(desk: Desk) -> None:
     desk.gate()
     assert "http://testserver/visit/north" in desk.browser("zhao").get("/gates/north/poster").text
+
+
+# --- couriers, staff and contractors by their own templates: C08 ---------------------------
+
+
+def test_a_courier_has_a_form_and_a_pass_of_the_couriers_kind(desk: Desk) -> None:
+    """C08."""
+    desk.gate()
+    browser = desk.browser()
+    assert 'href="?as=courier"' in browser.get("/visit/north").text
+    page = browser.get("/visit/north?as=courier").text
+    assert 'name="company"' in page
+    assert 'name="host"' not in page
+    answers = {"name": "Wu", "purpose": "delivery", "company": "SF", "consent": "on"}
+    assert browser.post("/visit/north?as=courier", answers).status_code == 302
+    visit = Visit.objects.get()
+    assert visit.company == "SF"
+    desk.browser("wang").post(f"/visits/{visit.pk}/decide", {"decision": "approve"})
+    one = Pass.objects.get()
+    assert one.kind == "courier"
+    assert one.not_after - one.not_before <= timedelta(hours=1, minutes=10)
+    assert one.pass_id not in desk.browser("chen").get("/renewals").text
+
+
+def test_staff_ask_only_where_the_site_opens_that(desk: Desk) -> None:
+    desk.gate()
+    assert desk.browser().get("/visit/north?as=staff").status_code == 404
+    wish = {"open": "on", "asks": ["company"], "purposes": "cleaning", "notice": "For today.", "hours": "9"}
+    assert desk.browser("admin").post("/visits/rules?kind=staff", wish).status_code == 302
+    page = desk.browser().get("/visit/north?as=staff").text
+    assert "For today." in page
+    assert "cleaning" in page
+    assert "For today." not in desk.browser().get("/visit/north").text
+
+
+@pytest.mark.parametrize("kind", ["resident", "nobody", "<script>", "x" * 5000])
+def test_no_other_kind_can_be_asked_for(desk: Desk, kind: str) -> None:
+    desk.gate()
+    assert desk.browser().post(f"/visit/north?as={kind}", ANSWERS).status_code == 404
+    assert desk.browser("admin").get(f"/visits/rules?kind={kind}").status_code == 404
+    assert not Visit.objects.exists()
+
+
+def test_a_site_that_opens_no_kind_has_no_form(desk: Desk) -> None:
+    desk.gate()
+    shut = {"asks": [], "purposes": "none", "notice": "Closed.", "hours": "1"}
+    for kind in ("visitor", "courier"):
+        desk.browser("admin").post(f"/visits/rules?kind={kind}", shut)
+    assert desk.browser().get("/visit/north").status_code == 404
+
+
+# --- the host approves from a phone -----------------------------------------------------------
+
+
+class Host(Phone):
+    """A resident's phone that is asked about visitors."""
+
+    def decide(self, visit: int, decision: str = "approve", said: str = ""):
+        utc = int(timezone.now().timestamp())
+        lines = f"{self.pass_id}\n{utc}\nvisit\n{visit}\n{said or decision}".encode()
+        signature = self.sign(sig_structure(self.key.alg, f"menshen/1/holder/{SITE}", lines)).hex()
+        question = {"pass": self.pass_id, "utc": utc, "key": str(self.key), "signature": signature}
+        return self.ask("visit", **question, visit=visit, decision=decision)
+
+
+def _host(desk: Desk, name: str = "Li Wei", unit: str = "3-502") -> Host:
+    one = desk.holder(name, on_phone=True)
+    desk.browser("chen").post(f"/people/{one.person_id}/file", {"unit": unit})
+    phone = Host()
+    assert phone.enrol(invited(desk, one.pass_id))[0] == 200
+    return phone
+
+
+@pytest.mark.parametrize("named", ["3-502", "3－502", " 3 - 502 ", "li wei"])
+def test_the_host_whom_a_visitor_names_is_asked_and_lets_them_in(desk: Desk, named: str) -> None:
+    """C07: host or desk."""
+    desk.gate()
+    host, neighbour = _host(desk), _host(desk, "Wu", "3-503")
+    answer = desk.browser().post("/visit/north", {**ANSWERS, "host": named})
+    visit = Visit.objects.get()
+    assert [one["visit"] for one in host.standing()[1]["visitors"]] == [visit.pk]
+    assert neighbour.standing()[1]["visitors"] == []
+    assert neighbour.decide(visit.pk)[1]["error"] == "decided"
+    status, said = host.decide(visit.pk)
+    assert (status, said["visitors"]) == (200, [])
+    assert "<svg" in desk.browser().get(answer["Location"]).text
+    visit.refresh_from_db()
+    assert visit.decided_by == visit.held.approved_by == f"host {host.pass_id}"
+    assert Act.objects.filter(who=f"host {host.pass_id}", what="approve").exists()
+    assert host.decide(visit.pk)[1]["error"] == "decided"
+
+
+def test_a_host_says_not_now(desk: Desk) -> None:
+    desk.gate()
+    host = _host(desk)
+    page = _asks(desk)
+    assert host.decide(Visit.objects.get().pk, "refuse")[0] == 200
+    assert "receive you now" in desk.browser().get(page).text
+    assert Pass.objects.filter(kind="visitor").count() == 0
+
+
+def test_a_hosts_word_can_not_be_turned_round_or_given_by_a_barred_one(desk: Desk) -> None:
+    desk.gate()
+    host = _host(desk)
+    _asks(desk)
+    visit = Visit.objects.get().pk
+    assert host.decide(visit, "approve", said="refuse")[1]["error"] == "unknown"
+    assert host.decide(visit, "open")[1]["error"] == "not_understood"
+    desk.browser("chen").post(f"/passes/{host.pass_id}/move", {"what": "suspend", "why": "rent"})
+    assert host.standing()[1]["visitors"] == []
+    assert host.decide(visit)[1]["error"] == "decided"
+
+
+def test_where_only_the_desk_decides_no_host_is_asked(desk: Desk) -> None:
+    desk.gate()
+    host = _host(desk)
+    wish = {"open": "on", "asks": ["host"], "purposes": "visit", "notice": "Kept.", "hours": "2"}
+    desk.browser("admin").post("/visits/rules", wish)
+    _asks(desk)
+    assert host.standing()[1]["visitors"] == []
+
+
+def test_desk_and_host_at_once_make_one_pass(desk: Desk) -> None:
+    desk.gate()
+    host = _host(desk)
+    _asks(desk)
+    visit = Visit.objects.get()
+    desk.browser("chen").post(f"/visits/{visit.pk}/decide", {"decision": "approve"})
+    assert host.decide(visit.pk)[1]["error"] == "decided"
+    assert Pass.objects.filter(kind="visitor").count() == 1

@@ -5,7 +5,7 @@ import * as wire from "./wire.js";
 
 const TURN_MS = 500; // so long each of certificate and code is shown
 const TICK_MS = 100;
-const ASK_EVERY_MS = 60_000;
+const ASK_EVERY_MS = 20_000;
 const CLOCK_MATTERS_MS = 5_000;
 const QUIET = 6; // modules; ISO/IEC 18004 wants 4
 const FORMS = { code: [5, "M"], certificate: [6, "L"] };
@@ -187,7 +187,30 @@ function fill(id, facts) {
 
 const day = (utc) => new Date(utc * 1000).toLocaleString(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
 
+function showVisitors(visitors) {
+  const cards = visitors.map((one) => {
+    const card = $("visitor").content.firstElementChild.cloneNode(true);
+    card.querySelector("strong").textContent = one.name;
+    card.querySelector("span").textContent = ` · ${one.purpose} · ${one.gate}`;
+    for (const button of card.querySelectorAll("button")) button.addEventListener("click", () => decide(one.visit, button.value, card));
+    return card;
+  });
+  $("visitors").replaceChildren(...cards);
+}
+
+/** The host's word about a visitor who waits. */
+async function decide(visit, decision, card) {
+  for (const button of card.querySelectorAll("button")) button.disabled = true;
+  try {
+    showFile(await askAsHolder("visit", ["visit", visit, decision], { visit, decision }));
+  } catch (error) {
+    if (error instanceof TypeError) say("offline", true);
+    askStanding();
+  }
+}
+
 function showFile(answer) {
+  showVisitors(answer.visitors);
   fill("file", answer);
   const rows = answer.seen.map((one) => {
     const row = document.createElement("li");

@@ -24,7 +24,7 @@ from office.faults import OfficeFault
 from office.keyring import Keyring
 from office.logs import log
 from office.models import Pass, Site
-from office.places import Place
+from office.registry import CodeSigner
 from office.web import assets, holding
 from office.web import telling as gates
 from office.web.holding import Asked
@@ -34,7 +34,15 @@ from office.web.words import SAID
 LANGUAGES: Final = ("zh-hans", "en")
 _FILES: Final = ("holder.js", "holder.css", "vault.js", "wire.js", "qrcode.mjs", "mark.svg", "mark-192.png")
 _MOST_BYTES: Final = 4096
-_STATUS: Final = {"forged": 404, "unknown": 404, "expired": 410, "used": 410, "taken_out": 410, "clock": 409}
+_STATUS: Final = {
+    "forged": 404,
+    "unknown": 404,
+    "expired": 410,
+    "used": 410,
+    "taken_out": 410,
+    "clock": 409,
+    "decided": 409,
+}
 
 
 class _NotUnderstood(Exception):
@@ -102,6 +110,8 @@ def _answers(
             answer, status = ask(_question(request)), 200
         except (phones.InvitationFault, holding.Unproved) as fault:
             answer, status = {"error": fault.why, "said": str(fault)}, _STATUS.get(fault.why, 400)
+        except OfficeFault as fault:
+            answer, status = {"error": "other", "said": str(fault)}, 409
         except _NotUnderstood:
             answer, status = {"error": "not_understood"}, 400
         return JsonResponse({"utc": time.time(), **answer}, status=status)
@@ -146,23 +156,26 @@ def challenge(asked: Mapping[str, Any]) -> dict[str, Any]:
 @_answers
 def enrol(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Take the phone's key, once it is proved."""
-    issuer = Keyring.load(homes.current().keys).issuer
-
-    def sign(one: Pass, site: Site) -> str:
-        return issuing.code_text(one, site, issuer)
-
     one = phones.put_in(
-        _text(asked, "token"), _text(asked, "key"), _signature(asked), sign=sign, now=timezone.now()
+        _text(asked, "token"), _text(asked, "key"), _signature(asked), sign=_signer(), now=timezone.now()
     )
     _tell_gates()
     return holding.standing(one)
 
 
+def _signer() -> CodeSigner:
+    issuer = Keyring.load(homes.current().keys).issuer
+
+    def sign(one: Pass, site: Site) -> str:
+        return issuing.code_text(one, site, issuer)
+
+    return sign
+
+
 def _tell_gates() -> None:
-    """A gate that can't be told admits the phone by its certificate until the next list."""
+    """A gate that can't be told admits a phone by its certificate until the next list; a visitor waits for that."""
     try:
-        if Place.last(homes.current()) is not None:
-            gates.publish("office")
+        gates.publish_if_begun("office")
     except OfficeFault as fault:
         log.error("phones.unpublished", found=str(fault), next="the next list says it")
 
@@ -171,6 +184,18 @@ def _tell_gates() -> None:
 def standing(asked: Mapping[str, Any]) -> dict[str, Any]:
     """How the pass stands now, and the holder's own file."""
     return holding.standing(_proved(asked, "standing"))
+
+
+@_answers
+def visit(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The host's word about a visitor; then how the pass stands."""
+    number, decision = asked.get("visit"), _text(asked, "decision")
+    if type(number) is not int or not 0 <= number < 1 << 53 or decision not in ("approve", "refuse"):
+        raise _NotUnderstood
+    one = _proved(asked, "visit", str(number), decision)
+    holding.decide(one, number, approve=decision == "approve", sign=_signer())
+    _tell_gates()
+    return holding.standing(one)
 
 
 def _proved(asked: Mapping[str, Any], *words: str) -> Pass:

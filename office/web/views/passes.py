@@ -104,8 +104,11 @@ def renewals(request: HttpRequest) -> HttpResponse:
     """Passes that end within 30 days (C04)."""
     now = timezone.now()
     due = Pass.objects.filter(
-        state__in=(PassState.LIVE, PassState.SUSPENDED), not_after__gt=now, not_after__lte=now + RENEW_BEFORE
-    ).exclude(kind="visitor")
+        state__in=(PassState.LIVE, PassState.SUSPENDED),
+        not_after__gt=now,
+        not_after__lte=now + RENEW_BEFORE,
+        visit=None,
+    )
     shown = {"passes": due.select_related("person__key", "person__file__key").order_by("not_after")}
     return render(request, "web/passes/renewals.html", shown)
 

@@ -3,22 +3,22 @@
 import segno
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from agent.core.allowlist import PassKind
 from office import home as homes
 from office import issuing, registry
 from office.faults import OfficeFault
 from office.keyring import Keyring
 from office.logs import log
 from office.models import Gate, Pass, Site
-from office.places import Place
 from office.web import telling as gates
-from office.web import visits
+from office.web import visit_rules, visits
 from office.web.forms import RulesForm, VisitForm
 from office.web.models import Visit, VisitRules, VisitState
 from office.web.rights import for_anybody, name_of, needs
@@ -29,16 +29,21 @@ from office.web.roles import Right
 def form(request: HttpRequest, gate: str) -> HttpResponse:
     """What the gate's printed code opens."""
     where = get_object_or_404(Gate, name=gate)
-    wanted = visits.rules()
+    kinds = visit_rules.offered()
+    named = request.GET.get("as", "")
+    wanted = next((one for one in kinds if one.kind == named), kinds[0] if kinds and not named else None)
+    if wanted is None:
+        raise Http404
     asked = VisitForm(request.POST or None, asks=wanted.asks, purposes=wanted.purposes)
     if request.method == "POST" and asked.is_valid():
         try:
-            visit = visits.ask(where, asked.cleaned_data)
+            visit = visits.ask(where, asked.cleaned_data, PassKind(wanted.kind))
         except OfficeFault as fault:
             asked.add_error(None, str(fault))
         else:
             return redirect("my-visit", visit.token)
-    return render(request, "web/visits/form.html", {"form": asked, "gate": where, "rules": wanted})
+    shown = {"form": asked, "gate": where, "rules": wanted, "kinds": kinds}
+    return render(request, "web/visits/form.html", shown)
 
 
 @for_anybody
@@ -90,11 +95,8 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _tell_gates(request: HttpRequest, by: str) -> None:
-    """A visitor does not wait for the next list; where none was published yet, gates may know signed passes alone."""
-    if Place.last(homes.current()) is None:
-        return
     try:
-        gates.publish(by)
+        gates.publish_if_begun(by)
     except OfficeFault as fault:
         log.error("visits.unpublished", found=str(fault))
         messages.error(request, _("The pass is approved, but the gates could not be told: %s") % fault)
@@ -103,8 +105,13 @@ def _tell_gates(request: HttpRequest, by: str) -> None:
 @needs(Right.MANAGE_ACCOUNTS)
 def rules(request: HttpRequest) -> HttpResponse:
     """What visitors are asked (C33)."""
-    now = visits.rules()
+    kind = request.GET.get("kind", PassKind.VISITOR)
+    if kind not in visit_rules.KINDS:
+        raise Http404
+    now = visit_rules.rules_for(PassKind(kind))
     initial = {
+        "open": now.open,
+        "hosts": now.hosts,
         "asks": now.asks,
         "purposes": ", ".join(now.purposes),
         "notice": now.notice,
@@ -113,13 +120,15 @@ def rules(request: HttpRequest) -> HttpResponse:
     asked = RulesForm(request.POST or None, initial=initial)
     if request.method == "POST" and asked.is_valid():
         with transaction.atomic():
-            VisitRules.objects.update_or_create(pk=1, defaults=asked.cleaned_data)
+            VisitRules.objects.update_or_create(kind=kind, defaults=asked.cleaned_data)
             registry.note(
-                name_of(request), "visitors.rules", "", f"asks {', '.join(asked.cleaned_data['asks'])}"
+                name_of(request), "visitors.rules", kind, f"asks {', '.join(asked.cleaned_data['asks'])}"
             )
         messages.success(request, _("Visitors are asked this from now on."))
-        return redirect("visit-rules")
-    return render(request, "web/visits/rules.html", {"form": asked})
+        return redirect(f"{reverse('visit-rules')}?kind={kind}")
+    return render(
+        request, "web/visits/rules.html", {"form": asked, "kind": kind, "kinds": map(str, visit_rules.KINDS)}
+    )
 
 
 @needs(Right.SEE_LIVE)

@@ -98,6 +98,11 @@ drill-pages:  ## the office's pages and the holder's in a real browser, read by 
 translations:  ## compile the office's Chinese words (wants Debian's gettext)
 	msgfmt --check -o office/web/locale/zh_Hans/LC_MESSAGES/django.mo office/web/locale/zh_Hans/LC_MESSAGES/django.po
 
+.PHONY: pictures
+pictures:  ## take the pictures in docs/pictures anew, in both languages
+	@firmware_tools/setup.sh pages
+	@$(PY) -m tests.browsers.pictures docs/pictures
+
 requirements:  ## pin again what pyproject.toml asks for (wants uv)
 	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt
 	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql --extra dev $(PIN) -c requirements/run.txt -o requirements/dev.txt

@@ -177,7 +177,7 @@ class VisitForm(forms.Form):
     )
     company = forms.CharField(label=_("Your company"), max_length=100)
     plate = forms.CharField(label=_("Number plate"), max_length=16, required=False)
-    consent = forms.BooleanField(label=_("I agree that this is kept for the visit."))
+    consent = forms.BooleanField(label=_("I agree that this is kept for the visit."), label_suffix="")
 
     def __init__(self, *args: Any, asks: Iterable[str], purposes: Iterable[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -24,7 +24,7 @@ def test_an_event_appears_by_itself_and_names_go_only_where_they_may(
     for name, (context, page) in seen.items():
         page.wait_for_selector("#events tr.new")
         assert ("Li Wei" in page.inner_text("#events")) is (name == "chen")
-        page.wait_for_function("document.querySelector('.tile strong').textContent === '1'")
+        page.wait_for_selector(".tile strong:text-is('1')")
         context.close()
 
 

@@ -63,7 +63,7 @@ def test_a_residents_phone_opens_the_gate_with_and_without_a_network(
     phone.set_offline(True)
     page.reload()
     page.wait_for_selector("#code[data-form=code]")
-    page.wait_for_function("!document.querySelector('[data-say=offline]').hidden")
+    page.wait_for_selector("[data-say=offline]:not([hidden])")
     page.wait_for_timeout(15_000)  # the step that opened is spent
     pictures = photographed(page, tmp_path / "offline")
     opened, events = shown_to(gate, pictures)
@@ -109,7 +109,7 @@ def test_a_lost_phone_is_refused_and_the_next_one_opens(
     opened, events = shown_to(gate, photographed(page, tmp_path / "next"))
     assert (opened, results(events)[-1]) == (1, "admitted")
     old.reload()
-    old.wait_for_function("!document.querySelector('[data-say=out]').hidden")
+    old.wait_for_selector("[data-say=out]:not([hidden])")
     assert old.is_hidden("#live")
     lost.close()
     phone.close()
@@ -148,6 +148,56 @@ def test_a_reused_or_forged_invitation_is_answered_in_words(site: Site, chromium
         assert page.is_hidden("#invite")
         other.close()
     phone.close()
+
+
+def test_an_enrolment_that_was_cut_off_is_finished_at_the_next_opening(site: Site, chromium: Browser) -> None:
+    """The office has the key, the phone never heard so: nobody needs a second invitation."""
+    site.desk.clear()
+    link = _invited(site, chromium, site.desk.holder(on_phone=True))
+    phone = chromium.new_context(base_url=site.base, locale="en-US", **PHONE)
+    page = phone.new_page()
+
+    def cut_off(route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/pass/enrol", cut_off)
+    page.goto(link)
+    page.click("#accept")
+    page.wait_for_selector("#fault:not([hidden])")
+    assert "can't be reached" in page.inner_text("#fault")
+    assert HolderKey.objects.count() == 1
+    page.unroute("**/pass/enrol")
+    page.reload()
+    page.wait_for_selector("#code[data-form=code]")
+    assert page.is_hidden("#fault")
+    assert "#" not in page.url
+    phone.close()
+
+
+def test_a_host_lets_a_visitor_in_from_the_phone(site: Site, chromium: Browser, tmp_path: Path) -> None:
+    """C07."""
+    site.desk.clear()
+    gate = site.gate("main-gate")
+    host, page = _phone(site, chromium, _invited(site, chromium, site.desk.holder("Li Wei", on_phone=True)))
+    visitor = chromium.new_context(base_url=site.base, locale="en-US", **PHONE)
+    form = visitor.new_page()
+    form.goto("/visit/main-gate")
+    form.fill("[name=name]", "Tom Berg")
+    form.fill("[name=host]", "li wei")
+    form.check("[name=consent]")
+    form.click("main button")
+    page.reload()
+    page.wait_for_selector("#visitors .note")
+    assert "Tom Berg" in page.inner_text("#visitors")
+    assert serious(page) == []
+    page.click("#visitors button[value=approve]")
+    form.wait_for_selector(".code svg")
+    gate.bring_list()
+    opened, events = shown_to(gate, photographed(form, tmp_path / "visitor"))
+    assert (opened, results(events)) == (1, ["admitted"])
+    host.close()
+    visitor.close()
 
 
 @pytest.mark.parametrize(
@@ -199,7 +249,7 @@ def test_a_phones_wrong_clock_is_put_right_and_named(site: Site, chromium: Brows
     one = site.desk.holder("Li Wei", on_phone=True)
     slow = "const real = Date.now; Date.now = () => real.call(Date) - 180000;"
     phone, page = _phone(site, chromium, _invited(site, chromium, one), slow)
-    page.wait_for_function("!document.querySelector('[data-say=clock]').hidden")
+    page.wait_for_selector("[data-say=clock]:not([hidden])")
     gate.bring_list()
     opened, events = shown_to(gate, photographed(page, tmp_path / "slow"))
     assert (opened, results(events)[-1]) == (1, "admitted")

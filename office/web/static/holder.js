@@ -222,14 +222,33 @@ function showFile(answer) {
   show("file", true);
 }
 
+function howItStands() {
+  return askAsHolder("standing", ["standing"]).catch((error) => {
+    if (error.answer?.error !== "clock") throw error;
+    return askAsHolder("standing", ["standing"]); // the first answer has told the time
+  });
+}
+
+/** Keys whose enrolment was cut off: the office says whether it has them. */
+async function recover() {
+  for (const one of (await vault.all()).filter((kept) => kept.state === "invited")) {
+    held = one;
+    try {
+      await vault.keep({ ...one, ...terms(await howItStands()) });
+      token = "";
+      history.replaceState(null, "", location.pathname + location.search);
+    } catch (error) {
+      if (error.answer?.error === "unknown") await vault.forget(one.pass);
+    }
+  }
+  held = null;
+}
+
 async function askStanding() {
   if (!held) return;
   const asked = held.pass;
   try {
-    const answer = await askAsHolder("standing", ["standing"]).catch((error) => {
-      if (error.answer?.error !== "clock") throw error;
-      return askAsHolder("standing", ["standing"]); // the first answer has told the time
-    });
+    const answer = await howItStands();
     if (held.pass !== asked) return;
     held = { ...held, ...terms(answer), out: false };
     await remember(held);
@@ -339,6 +358,7 @@ async function start() {
   say("loose", !standalone);
   token = location.hash.slice(1) || sessionStorage.getItem(NEXT) || "";
   try {
+    await recover();
     await begin();
   } catch {
     say("browser", true);

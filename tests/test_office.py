@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -203,6 +204,36 @@ def test_a_pass_with_a_holder_key_has_a_certificate_and_no_code_to_draw(desk: De
     picture = str(tmp_path / "x.png")
     assert "a new one each time" in desk.refused("approve", another, "--by", "wang", "--png", picture)
     assert Pass.objects.get(pass_id=another).state == "draft"
+
+
+def test_a_phone_is_invited_and_a_lost_one_followed_by_the_next(desk: Desk) -> None:
+    """The commands' half of it; tests/office_pages/test_phones.py has the phone's."""
+    pass_id = desk.done(*desk.issue(on_phone=True))
+    invite = ("invite", pass_id, "--by", "chen", "--address")
+    assert "approved one" in desk.refused(*invite, "https://office.example.org")
+    assert desk.done("approve", pass_id, "--by", "wang") == ""
+    assert "phones make no keys" in desk.refused(*invite, "http://office.example.org")
+    link = desk.done(*invite, "https://office.example.org/pass/")
+    assert re.fullmatch(r"https://office\.example\.org/pass/#[\w-]{32}", link)
+    lost = (
+        "lost-phone",
+        pass_id,
+        "--by",
+        "chen",
+        "--why",
+        "stolen",
+        "--address",
+        "https://office.example.org",
+    )
+    assert "on no phone" in desk.refused(*lost)
+    Pass.objects.filter(pass_id=pass_id).update(holder_key=HOLDER_KEY)
+    assert desk.done(*lost) != link
+    assert Pass.objects.get(pass_id=pass_id).holder_key == ""
+    card = desk.done(*desk.issue("Wu"))
+    desk.done("approve", card, "--by", "wang")
+    assert "printed card" in desk.refused(
+        "invite", card, "--by", "chen", "--address", "https://office.example.org"
+    )
 
 
 def test_one_person_has_one_live_pass_of_a_kind(desk: Desk) -> None:

@@ -19,6 +19,8 @@ MODULES: Final = {
     "revoke": "passes",
     "code": "passes",
     "passes": "passes",
+    "invite": "phones",
+    "lost-phone": "phones",
     "schedule": "rules",
     "passback": "rules",
     "trusted": "rules",

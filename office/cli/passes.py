@@ -28,6 +28,7 @@ picture = click.Path(dir_okay=False, path_type=Path)
 @click.option("--until", "ends", required=True, metavar="TIME", help="A date alone is included.")
 @click.option("--uses", type=click.IntRange(0, 15), default=0, help="How often it opens; 0 is any number.")
 @click.option("--holder-key", default="", metavar="KEY", help="ed25519:…, p256:… or p256:odd:… of the phone.")
+@click.option("--on-phone", is_flag=True, help="For a phone that is invited once the pass is approved.")
 @click.option(
     "--duress", is_flag=True, help="A second pass, to show under a threat: it opens, and alarms the office."
 )
@@ -42,6 +43,7 @@ def issue(  # noqa: PLR0913, PLR0917  an option each
     ends: str,
     uses: int,
     holder_key: str,
+    on_phone: bool,
     duress: bool,
     by: str,
     why: str,
@@ -49,7 +51,8 @@ def issue(  # noqa: PLR0913, PLR0917  an option each
 ) -> None:
     """Draft a pass; its id is printed. It opens nothing until somebody else has approved it.
 
-    Without a holder key it is a printed or mailed code, which is made at approval.
+    It is a printed or mailed code, which is made at approval, unless it is for a phone: then
+    `invite` follows, or --holder-key names the phone's key if it is known.
 
     \b
     Example:
@@ -67,6 +70,7 @@ def issue(  # noqa: PLR0913, PLR0917  an option each
             not_after=times.parse(ends, offset_min, end=True),
             uses=uses,
             holder_key=holder_key,
+            on_phone=on_phone,
             duress=duress,
         ),
         by=by,
@@ -109,7 +113,7 @@ def _check_pictures(one: Pass, png: Path | None, svg: Path | None) -> None:
     for file, suffix in ((png, ".png"), (svg, ".svg")):
         if file is None:
             continue
-        if one.holder_key:
+        if one.on_phone:
             raise OfficeFault(
                 f"pass {one.pass_id} has no code to draw: its holder's phone makes a new one each time"
             )
@@ -222,8 +226,8 @@ def history(subject: str | None, home: Path | None) -> None:
 def import_people(sheet: Path, by: str, home: Path | None) -> None:
     """Draft a pass for each row of SHEET, CSV or XLSX; if one row is faulty, for none.
 
-    Its first row names the columns: name, kind, zones, from, until; if you like uses, holder_key,
-    pass_id, unit, phone, note. The drafts' ids are printed.
+    Its first row names the columns: name, kind, zones, from, until; if you like uses, form
+    (card or phone), holder_key, pass_id, unit, phone, note. The drafts' ids are printed.
 
     \b
     Example:

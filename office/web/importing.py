@@ -35,6 +35,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "from": ("from", "begins", "开始", "开始日期"),
     "until": ("until", "ends", "结束", "截止日期", "有效期至"),
     "uses": ("uses", "次数"),
+    "form": ("form", "形式"),
     "unit": ("unit", "flat", "company", "房号", "单位"),
     "phone": ("phone", "telephone", "电话", "手机"),
     "note": ("note", "备注"),
@@ -43,6 +44,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Headings by which a column is known; the first five must be there."""
 REQUIRED: Final = tuple(COLUMNS)[:5]
+_FORMS: Final = {"": False, "card": False, "phone": True, "卡": False, "手机": True}
 _KINDS: Final = {
     "住户": "resident",
     "访客": "visitor",
@@ -97,6 +99,9 @@ def _draft(row: Mapping[str, str], site: Site, by: str, why: str) -> str:
     uses = row.get("uses") or "0"
     if not (uses.isascii() and uses.isdigit() and len(uses) < 4):
         raise FieldFault("uses", f"found {uses!r}, wanted a number; 0 is without limit")
+    form = row.get("form", "").lower()
+    if form not in _FORMS:
+        raise FieldFault("form", f"found {form[:40]!r}, wanted card or phone")
     application = Application(
         kind=PassKind(kind),
         person=row["name"],
@@ -106,6 +111,7 @@ def _draft(row: Mapping[str, str], site: Site, by: str, why: str) -> str:
         uses=int(uses),
         holder_key=row.get("holder_key", "").lower(),
         pass_id=row.get("pass_id", "").lower(),
+        on_phone=_FORMS[form],
     )
     made = registry.draft(application, by=by, why=why)
     files.change(

@@ -202,6 +202,18 @@ def test_a_csv_from_any_spreadsheet_is_read(desk: Desk, encoding: str) -> None:
     assert Person.objects.get().name == "人1"
 
 
+def test_a_sheet_says_who_has_a_phone_and_who_a_card(desk: Desk) -> None:
+    rows = [[*_person(n), form] for n, form in enumerate(("手机", "card", ""))]
+    text = "\r\n".join(",".join(map(str, row)) for row in ([*HEAD, "形式"], *rows))
+    sheet = io.BytesIO(text.encode())
+    sheet.name = "people.csv"
+    assert desk.browser("chen").post("/people/import", {"sheet": sheet}).status_code == 302
+    assert list(Pass.objects.order_by("pk").values_list("on_phone", flat=True)) == [True, False, False]
+    sheet = io.BytesIO(text.replace("手机", "watch").encode())
+    sheet.name = "people.csv"
+    assert "wanted card or phone" in desk.browser("chen").post("/people/import", {"sheet": sheet}).text
+
+
 def test_every_faulty_row_is_named_and_nothing_is_imported(desk: Desk) -> None:
     """C12."""
     faulty = [3, 5, 7, 8]

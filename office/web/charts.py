@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from office.web.models import HourCount
+from django.db.models import Count
+
+from office.models import Pass
+from office.web.models import HourCount, Inside
 
 HEIGHT: Final = 100
 _PITCH: Final = 20
@@ -71,6 +74,12 @@ def day(now: datetime, offset_min: int) -> Day:
         kinds[kind] += count
     most = max((hours[h, "pass.admitted"] + hours[h, "pass.refused"] for h in range(24)), default=0) or 1
     return Day([_bar(hour, hours, most) for hour in range(24)], _shares(gates), _shares(kinds))
+
+
+def inside_by_kind() -> list[Share]:
+    """How many holders of each kind of pass are inside."""
+    held = Pass.objects.filter(pass_id__in=Inside.objects.values("pass_id"))
+    return _shares(Counter(dict(held.order_by().values_list("kind").annotate(Count("pk")))))
 
 
 def _bar(hour: int, counts: Counter[tuple[int, str]], most: int) -> Bar:

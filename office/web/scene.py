@@ -29,6 +29,7 @@ def standing(*, names: bool) -> dict[str, Any]:
         ],
         "inside_count": Inside.objects.count(),
         "inside": [(one, names_of.get(one.pass_id, ("", 0))[0]) for one in inside],
+        "inside_kinds": charts.inside_by_kind(),
         "alerts": list(alerting.open_alerts()[:5]),
         "alerts_open": alerting.open_alerts().count(),
         "orders": ordering.latest(5, _ORDERS_SHOWN),

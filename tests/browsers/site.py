@@ -16,6 +16,7 @@ from hw.cameras import CameraConfig
 from office.home import Home
 from office.keyring import Keyring
 from office.places import Place
+from tests.core.builders import public
 from tests.house import EnrolledGate, House
 from tests.office_pages.desk import Desk
 
@@ -40,9 +41,13 @@ class Site:
         return cls(desk, house)
 
     def gate(self, name: str = "north", **settings) -> EnrolledGate:
-        """A gate in its place, and on record in the office."""
-        self.desk.gate(name, settings.get("direction", "in"))
-        return self.house.enrol(name, **{"zone": "main", **settings})
+        """A gate in its place, and on record in the office; any earlier one of its name is gone."""
+        shutil.rmtree(self.house.folder / name, ignore_errors=True)
+        record = self.desk.gate(name, settings.get("direction", "in"))
+        enrolled = self.house.enrol(name, **{"zone": "main", **settings})
+        record.journal_key = str(public(enrolled.key))
+        record.save()
+        return enrolled
 
 
 @dataclass(frozen=True, slots=True)

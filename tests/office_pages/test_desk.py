@@ -19,7 +19,7 @@ from office.home import Home
 from office.keyring import Keyring
 from office.models import Act, Alert, Pass, Person
 from office.places import Place
-from office.web import follower, importing
+from office.web import charts, follower, importing
 from office.web.hub import HUB, Reader
 from office.web.models import HourCount, Inside, PersonFile
 from tests.office_pages.desk import SITE, Desk
@@ -263,6 +263,19 @@ def test_who_is_inside_follows_the_gates(desk: Desk) -> None:
     assert follower.catch_up() == 0
     assert not Inside.objects.exists()
     assert sum(HourCount.objects.values_list("count", flat=True)) == 4
+
+
+def test_who_is_inside_is_counted_by_kind(desk: Desk) -> None:
+    """C15."""
+    north = desk.gate()
+    for name, kind in (("Li", "resident"), ("Wu", "resident"), ("Ma", "staff")):
+        desk.event(north, pass_id=desk.holder(name, kind).pass_id)
+    follower.catch_up()
+    assert [(one.label, one.count, one.width) for one in charts.inside_by_kind()] == [
+        ("resident", 2, 100),
+        ("staff", 1, 50),
+    ]
+    assert "Inside now" in desk.browser("zhao").get("/").text
 
 
 def test_a_gate_in_trouble_says_so_until_it_is_over(desk: Desk) -> None:

@@ -71,6 +71,7 @@ def challenge(token: str, now: datetime) -> tuple[Pass, str]:
     Raises:
         InvitationFault: forged, expired, withdrawn or used.
     """
+    _check_known(token)
     with transaction.atomic():
         invitation = _invitation(token)
         _check_open(invitation, now)
@@ -92,6 +93,7 @@ def put_in(token: str, key: str, signature: bytes, *, sign: CodeSigner, now: dat
         InvitationFault: as for challenge, or the key is unfit, was used before, or is not proved.
     """
     public = _fit(key)
+    _check_known(token)
     with transaction.atomic():
         invitation = _invitation(token)
         one = registry.find(invitation.held.pass_id, to_change=True)
@@ -149,16 +151,19 @@ def _fit(key: str) -> PublicKey:
         raise InvitationFault("bad_key", str(fault)) from fault
 
 
+def _check_known(token: str) -> None:
+    """Before a transaction begins: strangers must not be able to keep writers waiting."""
+    if not Invitation.objects.filter(token_hash=_hash(token)).exists():
+        raise InvitationFault("forged", "this is no invitation of ours; ask the desk for a new link")
+
+
 def _invitation(token: str) -> Invitation:
-    found = (
+    """Locked until the transaction ends."""
+    return (
         Invitation.objects.select_for_update(of=("self",))
         .select_related("held__person__site", "held__person__key")
-        .filter(token_hash=_hash(token))
-        .first()
+        .get(token_hash=_hash(token))
     )
-    if found is None:
-        raise InvitationFault("forged", "this is no invitation of ours; ask the desk for a new link")
-    return found
 
 
 def _check_open(invitation: Invitation, now: datetime) -> None:

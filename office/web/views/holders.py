@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -121,11 +122,10 @@ def _answers(
 
 
 def _question(request: HttpRequest) -> Mapping[str, Any]:
-    if int(request.headers.get("Content-Length") or 0) > _MOST_BYTES:
-        raise _NotUnderstood
     try:
-        asked = json.loads(request.body)
-    except (ValueError, RecursionError) as fault:
+        body = request.body
+        asked = json.loads(body) if len(body) <= _MOST_BYTES else None
+    except (RequestDataTooBig, UnreadablePostError, ValueError, RecursionError) as fault:
         raise _NotUnderstood from fault
     if not isinstance(asked, dict):
         raise _NotUnderstood

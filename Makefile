@@ -98,6 +98,10 @@ drill-pages:  ## the office's pages and the holder's in a real browser, read by 
 translations:  ## compile the office's Chinese words (wants Debian's gettext)
 	msgfmt --check -o office/web/locale/zh_Hans/LC_MESSAGES/django.mo office/web/locale/zh_Hans/LC_MESSAGES/django.po
 
+.PHONY: bench-live
+bench-live: setup-dev  ## how soon an event is on ten live pages, 200 events a second (BROWSERS SECONDS RATE)
+	@$(PY) -m benchmarks.live
+
 .PHONY: pictures
 pictures:  ## take the pictures in docs/pictures anew, in both languages
 	@firmware_tools/setup.sh pages

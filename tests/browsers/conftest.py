@@ -1,10 +1,6 @@
 """An office served by `menshen-office serve`, a real browser, and a real gate that looks at its pictures."""
 
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from django.db import connections
@@ -13,27 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browsers.people import wanted
 from tests.browsers.site import Site
 from tests.office_pages.desk import Desk
-
-
-@contextmanager
-def served_at(desk: Desk) -> Iterator[str]:
-    """The address at which an office serves its pages."""
-    command = [sys.executable, "-m", "office.cli", "serve", "--home", str(desk.home), "--port", "0"]
-    log = desk.home.parent / "serve.log"
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as server,
-    ):
-        try:
-            assert server.stdout
-            port = re.search(r"port=(\d+)", server.stdout.readline())
-            assert port, log.read_text()
-            yield f"http://127.0.0.1:{port[1]}"
-        finally:
-            server.terminate()
-            assert server.wait(15) == 0
-    assert "Traceback" not in log.read_text()
-    connections.close_all()
+from tests.office_pages.serving import served_at
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +17,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, str
     wanted()
     desk = Desk(tmp_path_factory.mktemp("served") / "home")
     desk.found()
-    with served_at(desk) as base:
-        yield desk, base
+    with served_at(desk) as served:
+        yield desk, served.base
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +26,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The same with a ceremony behind it, so that lists reach a gate."""
     wanted()
     one = Site.make(tmp_path_factory.mktemp("site"))
-    with served_at(one.desk) as base:
-        one.base = base
+    with served_at(one.desk) as served:
+        one.base = served.base
         yield one
 
 

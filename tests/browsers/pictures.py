@@ -24,9 +24,9 @@ from office.models import Event  # noqa: E402
 from office.web import follower, visits  # noqa: E402
 from office.web.files import change  # noqa: E402
 from office.web.models import OrderState, RemoteOrder  # noqa: E402
-from tests.browsers.conftest import served_at  # noqa: E402
 from tests.browsers.people import CHROMIUM, PHONE, signed_in  # noqa: E402
 from tests.office_pages.desk import Desk  # noqa: E402
+from tests.office_pages.serving import served_at  # noqa: E402
 
 DESK = {"viewport": {"width": 1180, "height": 820}}
 _WIDE_PX, _NARROW_PX = 900, 300
@@ -134,10 +134,10 @@ def main(out: Path) -> None:
         desk.found()
         person, phone = _busy(desk)
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-        with served_at(desk) as base, sync_playwright() as playwright:
+        with served_at(desk) as served, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            _at_the_desk(browser, base, out, person)
-            _on_phones(browser, base, out, phone)
+            _at_the_desk(browser, served.base, out, person)
+            _on_phones(browser, served.base, out, phone)
             browser.close()
 
 

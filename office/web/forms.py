@@ -1,7 +1,9 @@
 """Forms: what they ask, in which bounds. What may be done with it, the registry decides."""
 
+import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Final
 
 from django import forms
@@ -178,6 +180,10 @@ class VisitForm(forms.Form):
     company = forms.CharField(label=_("Your company"), max_length=100)
     plate = forms.CharField(label=_("Number plate"), max_length=16, required=False)
     consent = forms.BooleanField(label=_("I agree that this is kept for the visit."), label_suffix="")
+
+    once = forms.CharField(
+        max_length=32, required=False, widget=forms.HiddenInput(), initial=partial(secrets.token_urlsafe, 12)
+    )
 
     def __init__(self, *args: Any, asks: Iterable[str], purposes: Iterable[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

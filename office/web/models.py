@@ -216,6 +216,7 @@ class Visit(Sealed):
 
     token = models.CharField(max_length=43, unique=True, help_text="whoever has it sees the pass")
     kind = models.CharField(max_length=16, default="visitor")
+    once = models.CharField(max_length=32, blank=True, help_text="of the form that was sent, perhaps twice")
     gate = models.ForeignKey(Gate, models.CASCADE)
     at = models.DateTimeField()
     consent_at = models.DateTimeField()

@@ -33,6 +33,8 @@ MOST_WHY: Final = 64
 """What an order carries."""
 WAITS_FOR: Final = timedelta(minutes=10)
 """A second person confirms within this, or nobody does: an order is for now."""
+_ONE_CLICK: Final = timedelta(seconds=5)
+"""The same from the same person within this is one order, clicked twice."""
 _SILENT_AFTER: Final = timedelta(seconds=orders.USUAL_LIFE_S + 30)
 _OUTCOMES: Final = {Kind.ORDER_OBEYED: OrderState.OBEYED, Kind.ORDER_REFUSED: OrderState.REFUSED}
 
@@ -55,6 +57,11 @@ def ask(gate: Gate, what: What, *, by: str, why: str) -> RemoteOrder:
     _broker()  # before anybody is asked to confirm what can't be sent
     now = timezone.now()
     with transaction.atomic():
+        Gate.objects.select_for_update().get(pk=gate.pk)  # the second click waits here for the first
+        same = RemoteOrder.objects.filter(gate=gate, what=what, why=why, asked_by=by)
+        again = same.filter(asked_at__gt=now - _ONE_CLICK).exclude(state=OrderState.FAILED).first()
+        if again is not None:
+            return again
         one = RemoteOrder.objects.create(
             gate=gate, what=what, why=why, asked_by=by, asked_at=now, ends=now + WAITS_FOR
         )

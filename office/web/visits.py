@@ -35,10 +35,22 @@ def ask(gate: Gate, answers: Mapping[str, str], kind: PassKind = PassKind.VISITO
 
     Args:
         kind: of the pass that is asked for.
-        answers: name, purpose, and those of FIELDS that the site asks for; others are not kept.
+        answers: name, purpose, and those of FIELDS that the site asks for; others are not kept. `once`
+            is the form's own: the same form sent again with the same name is the same visit.
     Raises:
         OfficeFault: too many wait already.
     """
+    name, once = " ".join(answers["name"].split()), answers.get("once", "")
+    with transaction.atomic():
+        Gate.objects.select_for_update().get(pk=gate.pk)  # the second of two waits here for the first
+        same = Visit.objects.filter(gate=gate, once=once).exclude(once="").select_related("key")
+        for visit in same:
+            if visit.name == name:
+                return visit
+        return _ask(gate, name, once, answers, kind)
+
+
+def _ask(gate: Gate, name: str, once: str, answers: Mapping[str, str], kind: PassKind) -> Visit:
     now = timezone.now()
     waiting = Visit.objects.filter(gate=gate, state=VisitState.WAITING, at__gt=now - _WAITS_FOR).count()
     if waiting >= MOST_WAITING:
@@ -46,14 +58,15 @@ def ask(gate: Gate, answers: Mapping[str, str], kind: PassKind = PassKind.VISITO
     visit = Visit(
         token=secrets.token_urlsafe(24),
         kind=kind,
+        once=once,
         gate=gate,
         at=now,
         consent_at=now,
         purpose=answers["purpose"],
     )
-    visit.name = " ".join(answers["name"].split())
-    for name in set(rules_for(kind).asks) & set(FIELDS):
-        setattr(visit, name, answers.get(name, ""))
+    visit.name = name
+    for field in set(rules_for(kind).asks) & set(FIELDS):
+        setattr(visit, field, answers.get(field, ""))
     visit.save()
     return visit
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from office.audit import book
 from tests.browsers.people import serious, signed_in
 from tests.office_pages.desk import Desk
 
@@ -101,10 +102,33 @@ def test_no_page_has_a_serious_fault_of_accessibility(
             "/me/password",
         ],
     }
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     faults = {}
     for path in paths[name]:
         page.goto(path)
         if found := serious(page):
             faults[path] = found
     assert not faults, json.dumps(faults, indent=1)
+    assert not complaints, "nothing inline, nothing from elsewhere: the browser has nothing to block"
+    context.close()
+
+
+def test_an_auditor_verifies_the_log(served: tuple[Desk, str], chromium: Browser, tmp_path: Path) -> None:
+    """C21: on the page, and a copy of it without the office."""
+    desk, base = served
+    desk.clear()
+    desk.holder("Li Wei")
+    context, liu = signed_in(chromium, base, "liu")
+    liu.goto("/history")
+    assert serious(liu) == []
+    liu.click("text=Check the whole log")
+    liu.wait_for_selector(".said .success")
+    assert "sound" in liu.inner_text(".said")
+    with liu.expect_download() as started:
+        liu.click("text=Take a copy")
+    copy = tmp_path / "log.jsonl"
+    started.value.save_as(copy)
+    found = book.check(copy.read_bytes().splitlines())
+    assert (found.flaw, found.acts > 0) == ("", True)
     context.close()

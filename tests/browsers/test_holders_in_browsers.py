@@ -175,6 +175,27 @@ def test_an_enrolment_that_was_cut_off_is_finished_at_the_next_opening(site: Sit
     phone.close()
 
 
+def test_one_phone_can_hold_two_passes(site: Site, chromium: Browser, tmp_path: Path) -> None:
+    site.desk.clear()
+    gate = site.gate("two")
+    phone, page = _phone(site, chromium, _invited(site, chromium, site.desk.holder("Li Wei", on_phone=True)))
+    at_work = site.desk.holder("Li Wei", "staff", on_phone=True)
+    page.goto(_invited(site, chromium, at_work))
+    page.wait_for_selector("#invite:not([hidden])")
+    page.click("#accept")
+    page.wait_for_selector("#choice:not([hidden])")
+    page.select_option("#which", at_work.pass_id)
+    page.reload()
+    page.wait_for_selector("#code[data-form=code]")
+    assert page.input_value("#which") == at_work.pass_id, "the last choice stays"
+    assert serious(page) == []
+    gate.bring_list()
+    opened, events = shown_to(gate, photographed(page, tmp_path / "staff"))
+    assert opened == 1
+    assert events[-1]["data"].get("pass", at_work.pass_id) == at_work.pass_id
+    phone.close()
+
+
 def test_a_host_lets_a_visitor_in_from_the_phone(site: Site, chromium: Browser, tmp_path: Path) -> None:
     """C07."""
     site.desk.clear()

@@ -152,6 +152,21 @@ def test_two_confirmers_at_once_send_one_order(two: Desk, tmp_path: Path) -> Non
         assert len(messages + heard()) == 1
 
 
+def test_a_double_click_is_one_order(desk: Desk, tmp_path: Path) -> None:
+    desk.gate()
+    with listening(tmp_path / "broker") as heard:
+        chen = desk.browser("chen")
+        for _ in range(3):
+            chen.post("/orders/ask", OPEN)
+        messages: list[bytes] = []
+        eventually(lambda: messages.extend(heard()) or messages)
+        assert len(messages + heard()) == RemoteOrder.objects.count() == 1
+        RemoteOrder.objects.update(asked_at=timezone.now() - timedelta(seconds=6))
+        chen.post("/orders/ask", OPEN)
+        eventually(heard)
+    assert RemoteOrder.objects.count() == 2
+
+
 def test_what_nobody_confirms_in_ten_minutes_is_over(two: Desk, tmp_path: Path) -> None:
     two.browser("chen").post("/orders/ask", OPEN)
     one = RemoteOrder.objects.get()

@@ -221,6 +221,19 @@ def test_a_lost_phone_goes_out_and_the_next_comes_in_with_the_same_pass(desk: De
     assert new.standing()[0] == 200
 
 
+def test_the_file_shows_each_phone_and_an_invitation_that_is_out(desk: Desk) -> None:
+    one = desk.holder(on_phone=True)
+    clerk = desk.browser("chen")
+    Phone().enrol(invited(desk, one.pass_id))
+    page = clerk.get(f"/people/{one.person_id}").text
+    assert page.count("<dt>Phone</dt>") == 1
+    assert "<dt>Invitation</dt>" not in page
+    clerk.post(f"/passes/{one.pass_id}/lost", {"why": "x" * 100_000})
+    page = clerk.get(f"/people/{one.person_id}").text
+    assert "<dt>Invitation</dt>" in page
+    assert " – now" not in page
+
+
 def test_gates_bar_a_lost_phone_until_the_next_is_there_and_never_saw_a_pass_without_one(desk: Desk) -> None:
     one = desk.holder(on_phone=True)
     assert not Pass.objects.exclude(phones.NEVER_HAD_A_KEY).exists()

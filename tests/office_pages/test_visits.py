@@ -164,6 +164,36 @@ def test_the_gates_code_leads_to_its_form(desk: Desk) -> None:
     assert "http://testserver/visit/north" in desk.browser("zhao").get("/gates/north/poster").text
 
 
+def test_a_form_sent_twice_is_one_visit_and_a_corrected_one_another(desk: Desk) -> None:
+    desk.gate()
+    browser = desk.browser()
+    once = re.search(r'name="once" value="([\w-]{16})"', browser.get("/visit/north").text)[1]
+    first, second = (browser.post("/visit/north", {**ANSWERS, "once": once}) for _ in range(2))
+    assert first["Location"] == second["Location"]
+    assert Visit.objects.count() == 1
+    corrected = browser.post("/visit/north", {**ANSWERS, "name": "赵敏敏", "once": once})
+    assert corrected["Location"] != first["Location"]
+    stranger = desk.browser().post("/visit/north", {**ANSWERS, "once": ""})
+    assert stranger["Location"] not in (first["Location"], corrected["Location"])
+
+
+def test_who_scans_the_gates_code_again_finds_the_pass_again(desk: Desk) -> None:
+    desk.gate()
+    browser = desk.browser()
+    page = browser.post("/visit/north", ANSWERS)["Location"]
+    assert f'href="{page}"' in browser.get("/visit/north").text
+    assert page not in desk.browser().get("/visit/north").text
+    Visit.objects.update(state="left")
+    assert page not in browser.get("/visit/north").text
+
+
+def test_a_huge_form_is_refused_in_a_sentence(desk: Desk) -> None:
+    desk.gate()
+    answer = desk.browser().post("/visit/north", {**ANSWERS, "name": "x" * 3_000_000})
+    assert answer.status_code in (200, 400)
+    assert not Visit.objects.exists()
+
+
 # --- couriers, staff and contractors by their own templates: C08 ---------------------------
 
 

@@ -89,11 +89,12 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, person: Person, form: PassForm) -> HttpResponse:
-    held = list(person.passes.order_by("-pk"))
+    held = list(person.passes.prefetch_related("keys", "invitations").order_by("-pk"))
     subjects = [files.subject(person), *(one.pass_id for one in held)]
     file = PersonFile.objects.filter(person=person).first()
     shown = {
         "person": person,
+        "now": timezone.now(),
         "file": file,
         "file_form": FileForm(initial={name: getattr(file, name, "") for name in files.FIELDS}),
         "passes": held,

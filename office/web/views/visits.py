@@ -24,6 +24,10 @@ from office.web.models import Visit, VisitRules, VisitState
 from office.web.rights import for_anybody, name_of, needs
 from office.web.roles import Right
 
+_COOKIE = "visit"
+_REMEMBERED_S = 12 * 3600
+_OPEN = (VisitState.WAITING, VisitState.APPROVED, VisitState.ENTERED)
+
 
 @for_anybody
 def form(request: HttpRequest, gate: str) -> HttpResponse:
@@ -41,8 +45,13 @@ def form(request: HttpRequest, gate: str) -> HttpResponse:
         except OfficeFault as fault:
             asked.add_error(None, str(fault))
         else:
-            return redirect("my-visit", visit.token)
-    shown = {"form": asked, "gate": where, "rules": wanted, "kinds": kinds}
+            answer = redirect("my-visit", visit.token)
+            answer.set_cookie(
+                _COOKIE, visit.token, _REMEMBERED_S, httponly=True, samesite="Lax", secure=request.is_secure()
+            )
+            return answer
+    mine = Visit.objects.filter(token=request.COOKIES.get(_COOKIE, ""), state__in=_OPEN).first()
+    shown = {"form": asked, "gate": where, "rules": wanted, "kinds": kinds, "mine": mine}
     return render(request, "web/visits/form.html", shown)
 
 
@@ -52,7 +61,7 @@ def mine(request: HttpRequest, token: str) -> HttpResponse:
     """The visitor's page: waiting, then the pass; it loads itself again until it is decided."""
     visit = get_object_or_404(Visit.objects.select_related("key", "held", "gate"), token=token)
     answer = render(request, "web/visits/mine.html", {"visit": visit})
-    if visit.state in (VisitState.WAITING, VisitState.APPROVED, VisitState.ENTERED):
+    if visit.state in _OPEN:
         answer["Refresh"] = "4" if visit.state == VisitState.WAITING else "30"
     return answer
 

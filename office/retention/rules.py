@@ -1,7 +1,7 @@
 """Which classes of data there are, and how long each is kept.
 
     identity   names, files, what visitors wrote; days after the last pass or the visit ended
-    events     what the gates reported, and visits without their names
+    events     what the gates reported, orders given to them, and visits without their names
     sign-ins   who signed in from where, and who tried to
     alerts     closed ones, with their outcomes
 

@@ -19,7 +19,7 @@ from office.models import Act, Alert, Site
 from office.retention import events, people
 from office.retention.receipts import Receipt
 from office.retention.rules import Kept, cutoffs, days
-from office.web.models import Visit, VisitState
+from office.web.models import RemoteOrder, Visit, VisitState
 
 BY_ITSELF: Final = "schedule"
 _HOUR_OF_DAY: Final = 3
@@ -47,7 +47,7 @@ def _count(kept: Kept, until: datetime) -> int:
         case Kept.IDENTITY:
             return len(people.due_people(until)) + people.due_visits(until).count()
         case Kept.EVENTS:
-            return events.count(events.due(until)) + _old_visits(until).count()
+            return events.count(events.due(until)) + _old_visits(until).count() + _old_orders(until).count()
         case Kept.SIGN_INS:
             return sum(one.objects.filter(attempt_time__lt=until).count() for one in _SIGN_INS)
         case Kept.ALERTS:
@@ -80,7 +80,8 @@ def _delete_identities(home: Home, until: datetime) -> int:
 
 
 def _delete_events(_: Home, until: datetime) -> int:
-    return events.delete(events.due(until)) + _old_visits(until).delete()[0]
+    visits, orders = _old_visits(until).delete()[0], _old_orders(until).delete()[0]
+    return events.delete(events.due(until)) + visits + orders
 
 
 def _delete_sign_ins(_: Home, until: datetime) -> int:
@@ -108,6 +109,11 @@ def _old_visits(until: datetime) -> QuerySet[Visit]:
     """Visits whose identity is deleted, and that are as old as events may be."""
     over = (VisitState.LEFT, VisitState.ENDED, VisitState.REFUSED)
     return Visit.objects.filter(key=None, at__lt=until, state__in=over)
+
+
+def _old_orders(until: datetime) -> QuerySet[RemoteOrder]:
+    """Orders from the pages; that they were given stays in the audit log."""
+    return RemoteOrder.objects.filter(asked_at__lt=until)
 
 
 def _closed_alerts(until: datetime) -> QuerySet[Alert]:

@@ -246,6 +246,20 @@ def test_a_browser_that_can_not_is_told_so_and_shown_a_way_out(
     context.close()
 
 
+def test_a_browser_without_service_workers_says_that_it_needs_the_network(
+    site: Site, chromium: Browser
+) -> None:
+    site.desk.clear()
+    context = chromium.new_context(base_url=site.base, locale="en-US", **PHONE)
+    context.add_init_script("Object.defineProperty(Navigator.prototype, 'serviceWorker', {value: undefined})")
+    page = context.new_page()
+    page.goto(_invited(site, chromium, site.desk.holder(on_phone=True)))
+    page.wait_for_selector("[data-say=online-only]:not([hidden])")
+    page.click("#accept")
+    page.wait_for_selector("#code[data-form]")
+    context.close()
+
+
 def test_plain_http_from_elsewhere_is_such_a_browser(site: Site, chromium: Browser) -> None:
     """A name that is not this machine's own is no secure context."""
     context = chromium.new_context(locale="zh-CN", service_workers="block")

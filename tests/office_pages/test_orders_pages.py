@@ -16,9 +16,11 @@ from agent.brokers.paho import PahoBroker
 from agent.core.feed import order_topic, status_topic
 from agent.core.moments import Moment, Trust
 from agent.core.orders import OrderRules, SignedOrder
+from office.home import current
 from office.ingest.subscriber import Address
 from office.keyring import Keyring
 from office.models import Act
+from office.retention import schedule
 from office.web import follower, ordering
 from office.web.models import OrderRules as SiteRules
 from office.web.models import RemoteOrder
@@ -195,6 +197,17 @@ def test_an_order_that_can_not_be_sent_says_why(desk: Desk) -> None:
     finally:
         settings.ORDER_BROKER = None
     assert [one.state for one in RemoteOrder.objects.order_by("pk")] == ["failed"]
+
+
+def test_old_orders_go_with_the_events_of_their_time(desk: Desk) -> None:
+    """C10."""
+    now = timezone.now()
+    north = desk.gate()
+    for days in (0, 400):
+        at = now - timedelta(days=days)
+        RemoteOrder.objects.create(gate=north, what="open", why="x", asked_by="chen", asked_at=at, ends=at)
+    schedule.delete(current(), now, by="tests")
+    assert [one.asked_at for one in RemoteOrder.objects.all()] == [now]
 
 
 def test_silence_is_said_too(desk: Desk, tmp_path: Path) -> None:

@@ -350,7 +350,8 @@ async function start() {
   if (language && language !== document.documentElement.dataset.language && !new URLSearchParams(location.search).has("l"))
     return location.replace(`?l=${language}${location.hash}`);
   listen();
-  navigator.serviceWorker?.register("/pass/worker.js", { scope: "/pass/" }).catch(() => {});
+  const worker = navigator.serviceWorker?.register("/pass/worker.js", { scope: "/pass/" }) ?? Promise.reject();
+  worker.catch(() => say("online-only", true)); // as in the browsers inside other apps on an iPhone
   const iphone = "standalone" in navigator;
   say("iphone", iphone && !standalone);
   say("wechat", /MicroMessenger/i.test(navigator.userAgent));

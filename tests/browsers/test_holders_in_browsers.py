@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from office.models import HolderKey, Pass
-from tests.browsers.people import PHONE, serious, signed_in
+from tests.browsers.people import PHONE, serious, signed_in, wanted
 from tests.browsers.site import Site, photographed, results, shown_to
 
 
@@ -289,6 +289,22 @@ def test_a_phones_wrong_clock_is_put_right_and_named(site: Site, chromium: Brows
     opened, events = shown_to(gate, photographed(page, tmp_path / "slow"))
     assert (opened, results(events)[-1]) == (1, "admitted")
     phone.close()
+
+
+def test_the_browser_finds_nothing_that_keeps_the_page_from_the_home_screen(
+    site: Site, chromium: Browser, tmp_path: Path
+) -> None:
+    context = chromium.browser_type.launch_persistent_context(
+        str(tmp_path / "profile"), executable_path=wanted(), args=["--no-sandbox"]
+    )
+    page = context.new_page()
+    page.goto(f"{site.base}/pass/")
+    page.wait_for_selector("#empty:not([hidden])")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    session = context.new_cdp_session(page)
+    assert session.send("Page.getInstallabilityErrors") == {"installabilityErrors": []}
+    assert session.send("Page.getAppManifest")["errors"] == []
+    context.close()
 
 
 def test_the_page_has_no_serious_fault_of_accessibility(site: Site, chromium: Browser) -> None:

@@ -31,8 +31,8 @@ LOST_ITS_KEY: Final = _KEYLESS & Q(_HAD_A_KEY)
 """Passes that every gate must refuse until their next phone is there."""
 
 
-class InvitationFault(OfficeFault):
-    """An invitation that can't be used; `why` is a word for programs."""
+class PhoneFault(OfficeFault):
+    """A phone that can't be invited, enrolled or taken out; `why` is a word for programs and pages."""
 
     def __init__(self, why: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -50,12 +50,12 @@ def invite(pass_id: str, *, by: str, now: datetime) -> tuple[str, datetime]:
     with transaction.atomic():
         one = registry.find(pass_id, to_change=True)
         if not one.on_phone:
-            raise OfficeFault(f"pass {pass_id} is a printed card; draft one for a phone instead")
+            raise PhoneFault("card", f"pass {pass_id} is a printed card; draft one for a phone instead")
         if one.state not in _USABLE or one.not_after <= now:
-            raise OfficeFault(f"pass {pass_id} is {one.state} or over; wanted an approved one")
+            raise PhoneFault("not_live", f"pass {pass_id} is {one.state} or over; wanted an approved one")
         if one.holder_key:
-            raise OfficeFault(
-                f"pass {pass_id} is on a phone already; if that was lost, take its key out first"
+            raise PhoneFault(
+                "on_phone", f"pass {pass_id} is on a phone already; if that was lost, take its key out first"
             )
         token = secrets.token_urlsafe(24)
         ends = min(now + INVITATION_LIFE, one.not_after)
@@ -69,7 +69,7 @@ def challenge(token: str, now: datetime) -> tuple[Pass, str]:
     """What a phone must sign to prove that it has its key; a new challenge makes the last one void.
 
     Raises:
-        InvitationFault: forged, expired, withdrawn or used.
+        PhoneFault: forged, expired, withdrawn or used.
     """
     _check_known(token)
     with transaction.atomic():
@@ -90,7 +90,7 @@ def put_in(token: str, key: str, signature: bytes, *, sign: CodeSigner, now: dat
         signature: over the challenge and the key, see `proof`; 64 bytes.
         sign: makes the certificate.
     Raises:
-        InvitationFault: as for challenge, or the key is unfit, was used before, or is not proved.
+        PhoneFault: as for challenge, or the key is unfit, was used before, or is not proved.
     """
     public = _fit(key)
     _check_known(token)
@@ -104,13 +104,11 @@ def put_in(token: str, key: str, signature: bytes, *, sign: CodeSigner, now: dat
             return one
         _check_open(invitation, now)
         if invitation.challenged_at is None or now - invitation.challenged_at > _CHALLENGE_LIFE:
-            raise InvitationFault("stale", "the invitation was opened too long ago; open it again")
+            raise PhoneFault("stale", "the invitation was opened too long ago; open it again")
         if not proved:
-            raise InvitationFault(
-                "unproved", "the phone did not prove that it has its key; open the link again"
-            )
+            raise PhoneFault("unproved", "the phone did not prove that it has its key; open the link again")
         if HolderKey.objects.filter(key=key).exists():
-            raise InvitationFault("known_key", "this key was used before; open the link again for a new one")
+            raise PhoneFault("known_key", "this key was used before; open the link again for a new one")
         one.holder_key = key
         one.code = sign(one, one.person.site)
         one.save(update_fields=["holder_key", "code"])
@@ -128,11 +126,11 @@ def take_out(pass_id: str, *, by: str, why: str, now: datetime) -> None:
         OfficeFault: no such pass, it is on no phone, or there is no reason.
     """
     if not why.strip():
-        raise OfficeFault("found no reason; write what became of the phone")
+        raise PhoneFault("no_reason", "found no reason; write what became of the phone")
     with transaction.atomic():
         one = registry.find(pass_id, to_change=True)
         if not one.holder_key or one.state not in _USABLE:
-            raise OfficeFault(f"pass {pass_id} is on no phone now")
+            raise PhoneFault("on_none", f"pass {pass_id} is on no phone now")
         HolderKey.objects.filter(held=one, until=None).update(until=now)
         one.holder_key = one.code = ""
         one.save(update_fields=["holder_key", "code"])
@@ -148,13 +146,13 @@ def _fit(key: str) -> PublicKey:
     try:
         return holder_keys.read(key)
     except OfficeFault as fault:
-        raise InvitationFault("bad_key", str(fault)) from fault
+        raise PhoneFault("bad_key", str(fault)) from fault
 
 
 def _check_known(token: str) -> None:
     """Before a transaction begins: strangers must not be able to keep writers waiting."""
     if not Invitation.objects.filter(token_hash=_hash(token)).exists():
-        raise InvitationFault("forged", "this is no invitation of ours; ask the desk for a new link")
+        raise PhoneFault("forged", "this is no invitation of ours; ask the desk for a new link")
 
 
 def _invitation(token: str) -> Invitation:
@@ -168,12 +166,12 @@ def _invitation(token: str) -> Invitation:
 
 def _check_open(invitation: Invitation, now: datetime) -> None:
     if invitation.used_at is not None:
-        raise InvitationFault("used", "this invitation was used already; ask the desk for a new one")
+        raise PhoneFault("used", "this invitation was used already; ask the desk for a new one")
     held = invitation.held
     if now >= invitation.ends or held.state not in _USABLE or held.not_after <= now:
-        raise InvitationFault("expired", "this invitation is over; ask the desk for a new one")
+        raise PhoneFault("expired", "this invitation is over; ask the desk for a new one")
     if held.holder_key:
-        raise InvitationFault("used", "this pass is on a phone already; ask the desk")
+        raise PhoneFault("used", "this pass is on a phone already; ask the desk")
 
 
 def _hash(token: str) -> str:

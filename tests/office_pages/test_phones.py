@@ -58,11 +58,22 @@ def test_the_clerk_chooses_card_or_phone(desk: Desk) -> None:
     clerk.post("/people/new", asked)
     one = Pass.objects.get()
     assert one.on_phone
-    assert "approved one" in clerk.post(f"/passes/{one.pass_id}/invite", follow=True).text
+    assert "Only an approved pass" in clerk.post(f"/passes/{one.pass_id}/invite", follow=True).text
     desk.browser("wang").post("/review/decide", {"pass": [one.pass_id], "decision": "approve"})
     assert "Invite the phone" in clerk.get(f"/people/{one.person_id}").text
     assert "no badge" not in clerk.get("/badges").text
     assert one.pass_id not in clerk.get("/badges").text
+
+
+def test_the_desk_is_told_in_its_language_why_no_phone_is_invited(desk: Desk) -> None:
+    card, phone = desk.holder(), desk.holder("Wu", on_phone=True)
+    clerk = desk.browser("chen")
+    chinese = {"accept-language": "zh-hans"}
+    assert "printed card" in clerk.post(f"/passes/{card.pass_id}/invite", follow=True).text
+    assert "印制的卡" in clerk.post(f"/passes/{card.pass_id}/invite", follow=True, headers=chinese).text
+    assert "on no phone now" in clerk.post(f"/passes/{phone.pass_id}/lost", {"why": "x"}, follow=True).text
+    Phone().enrol(invited(desk, phone.pass_id))
+    assert "on a phone already" in clerk.post(f"/passes/{phone.pass_id}/invite", follow=True).text
 
 
 def test_only_the_desk_invites_and_only_the_hash_of_the_link_is_kept(desk: Desk) -> None:
@@ -207,7 +218,7 @@ def test_a_lost_phone_goes_out_and_the_next_comes_in_with_the_same_pass(desk: De
     old, new = Phone(), Phone()
     old.enrol(invited(desk, one.pass_id))
     clerk = desk.browser("chen")
-    assert "no reason" in clerk.post(f"/passes/{one.pass_id}/lost", {"why": " "}, follow=True).text
+    assert "Write what became" in clerk.post(f"/passes/{one.pass_id}/lost", {"why": " "}, follow=True).text
     page = clerk.post(f"/passes/{one.pass_id}/lost", {"why": "left in a taxi"}).text
     assert old.standing()[1]["error"] == "taken_out"
     token = page.split("/pass/#")[1][:32]

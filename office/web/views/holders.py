@@ -109,7 +109,7 @@ def _answers(
     def view(request: HttpRequest) -> HttpResponse:
         try:
             answer, status = ask(_question(request)), 200
-        except (phones.InvitationFault, holding.Unproved) as fault:
+        except (phones.PhoneFault, holding.Unproved) as fault:
             answer, status = {"error": fault.why, "said": str(fault)}, _STATUS.get(fault.why, 400)
         except OfficeFault as fault:
             answer, status = {"error": "other", "said": str(fault)}, 409

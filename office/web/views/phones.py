@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import mark_safe
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from office import phones
@@ -18,6 +18,14 @@ from office.web.rights import name_of, needs
 from office.web.roles import Right
 from office.web.views.passes import found_pass
 
+_SAID = {
+    "card": _("This pass is a printed card. Draft one for a phone instead."),
+    "not_live": _("Only an approved pass whose time is not over can be put on a phone."),
+    "on_phone": _("This pass is on a phone already. If that was lost, take its key out."),
+    "on_none": _("This pass is on no phone now."),
+    "no_reason": _("Write what became of the phone; the history keeps it."),
+}
+
 
 @needs(Right.DRAFT_PASSES)
 @require_POST
@@ -26,8 +34,8 @@ def invite(request: HttpRequest, pass_id: str) -> HttpResponse:
     one = found_pass(pass_id)
     try:
         return _invitation(request, one)
-    except OfficeFault as fault:
-        messages.error(request, str(fault))
+    except phones.PhoneFault as fault:
+        messages.error(request, _SAID[fault.why])
     return redirect("person", one.person_id)
 
 
@@ -42,8 +50,8 @@ def lost(request: HttpRequest, pass_id: str) -> HttpResponse:
         )
         _tell_gates(request)
         return _invitation(request, one)
-    except OfficeFault as fault:
-        messages.error(request, str(fault))
+    except phones.PhoneFault as fault:
+        messages.error(request, _SAID[fault.why])
     return redirect("person", one.person_id)
 
 

@@ -196,14 +196,13 @@ class GateConfig(_Section):
         return self.state / "gate" / "relay.line"
 
     @property
-    def live(self) -> Path:
-        """Where lies what a power cut makes worthless: on a gate in memory, to spare the card."""
-        return Path("/run/menshen") if self.state == _ON_A_GATE else self.state
-
-    @property
     def health_file(self) -> Path:
-        """What the gate tells sync of how it does."""
-        return self.live / "gate" / "health.json"
+        """What the gate tells sync of how it does.
+
+        A power cut makes it worthless, so on a gate it is in memory, where menshen-gate.service lets sync read it.
+        """
+        folder = Path("/run/menshen-gate") if self.state == _ON_A_GATE else self.state / "gate"
+        return folder / "health.json"
 
     @property
     def running_file(self) -> Path:

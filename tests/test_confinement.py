@@ -152,5 +152,12 @@ def test_no_process_of_ours_opens_a_device_that_it_was_not_given(reports):
     assert reports["sync"]["open a device that is not ours"] == "FileNotFoundError"
 
 
+def test_sync_reads_the_health_that_the_gate_leaves_in_memory(reports):
+    assert {role: reports[role]["pass the gate's health on"] for role in ("gate", "sync")} == {
+        "gate": "done",
+        "sync": "done",
+    }
+
+
 def test_a_gate_that_ended_is_followed_by_resting_pins(reports):
     assert reports["rest-pins"]["rest the pins of a simulated board"] == "done"

@@ -1,4 +1,4 @@
-"""menshen-agent safe: what systemd starts when the gate keeps failing."""
+"""menshen-agent safe: the way out, while the gate itself keeps failing."""
 
 from pathlib import Path
 
@@ -15,8 +15,7 @@ from agent.logs import configure
 def safe(config_path: Path, why: str) -> None:
     """Serve the exit button and the fire input, and nothing else: no camera, no list, no network.
 
-    Runs until SIGTERM. systemd starts it when the gate has failed five times within ten minutes, and
-    tries the gate again after ten more; `systemctl start menshen-again` tries it at once.
+    Runs until SIGTERM, in place of `menshen-agent gate`: stop that first, since two cannot hold one pin.
 
     \b
     Example:

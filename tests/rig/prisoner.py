@@ -14,13 +14,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from agent.config import GateConfig
+from agent.core.health import GateHealth
 from agent.notify import watchdog_from
+from agent.stores import vitals
 from hw.board import load_board
 from hw.clocks import kernel_says_synced
 from hw.outputs import rest_pins
 from hw.pins import pin_factory
 
 LIVES_S = 3.0
+PATIENCE_S = 20.0
 
 
 def main(role: str) -> None:
@@ -53,6 +57,7 @@ def main(role: str) -> None:
     attempt("load the native libraries", load_native)
     attempt("keep a database", lambda: keep_database(role))
     attempt("rest the pins of a simulated board", rest)
+    attempt("pass the gate's health on", lambda: pass_health_on(role))
     print(json.dumps({"role": role, "tried": tried}), flush=True)
 
     dog = watchdog_from()
@@ -88,6 +93,18 @@ def keep_database(role: str) -> None:
         db.execute("PRAGMA journal_mode = wal")
         db.execute("CREATE TABLE IF NOT EXISTS tried (what)")
         db.commit()
+
+
+def pass_health_on(role: str) -> None:
+    """The gate leaves it where its configuration says; sync waits for it there."""
+    path = GateConfig(site="garden", gate="north").health_file
+    if role == "gate":
+        vitals.write(path, GateHealth(door="locked"))
+    until = time.monotonic() + PATIENCE_S
+    while vitals.read(path).door != "locked":
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.1)
 
 
 def rest() -> None:

@@ -70,6 +70,7 @@ class Attention:
         self._shape: tuple[int, ...] = ()
         self._track: _Track | None = None
         self._resume_at = 0
+        self._cut_short = False
         self._misses = 0
         self._rested = 1  # the first frame had a look of its own
         self._stirring = False
@@ -161,10 +162,12 @@ class Attention:
     def _in_turn(self, most: int, part: Views) -> Iterator[Look]:
         """The stages behind the first, from where the last frame left off, so that a slow machine starves none."""
         others = self._stages[1:]
-        if most >= len(others):
+        if most >= len(others) and not self._cut_short:
             self._resume_at = 0
+        self._cut_short = False
         for _ in others[:most]:
             if not self._budget.left:
+                self._cut_short = True
                 return
             self._resume_at = (self._resume_at + 1) % len(others)
             yield others[self._resume_at - 1], part

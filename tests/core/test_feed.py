@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent.core import feed
 from agent.core.chain import GENESIS, Checkpoint, extend_all
 from agent.core.events import Place
-from agent.core.feed import Ack, FeedFault, Header, Rewind, answer, pack_message, unpack_message
+from agent.core.feed import Ack, FeedFault, Header, Purged, Rewind, answer, pack_message, unpack_message
 from tests.core.builders import BOB, MALLORY, SITE, ed25519, public, signature
 
 DEVICE, OFFICE = ed25519("gate north"), ed25519("office acknowledgements")
@@ -78,6 +78,28 @@ def test_every_header_is_read_as_it_was_written(header, packed):
 @given(st.permutations(BODIES).filter(lambda bodies: bodies != BODIES))
 def test_events_in_another_order_are_found(bodies):
     assert run().checked(bodies, public(DEVICE)) == "the events do not hash to the head"
+
+
+def purged(device=DEVICE) -> Purged:
+    """The word of a gate that has let go of the first three events of a day."""
+    point = Checkpoint(Place(SITE, "north", EPOCH, 3), extend_all(GENESIS, BODIES[:3]))
+    return Purged(point, signature(device, point.signed_as_purged(public(device).alg)))
+
+
+def test_what_a_gate_let_go_of_travels_with_the_run_after_it():
+    header, _ = unpack_message(pack_message(replace(run(4, 10), purged=purged()), b""))
+    assert header.purged == purged()
+    assert header.purged.holds(public(DEVICE))
+    assert not purged(MALLORY).holds(public(DEVICE))
+
+
+@pytest.mark.parametrize(
+    "said", [[], "gone", {"epoch": EPOCH}, {"epoch": EPOCH, "upto": 0, "h": "00" * 32, "sig": ""}]
+)
+def test_a_word_of_another_shape_about_what_is_gone_is_refused(said):
+    line, _, rest = pack_message(run(4, 10), b"").partition(b"\n")
+    with pytest.raises(FeedFault, match="header of a wrong shape"):
+        unpack_message(json.dumps({**json.loads(line), "purged": said}).encode() + b"\n" + rest)
 
 
 @given(st.integers(0, 9), st.binary(max_size=20))

@@ -86,7 +86,11 @@ bench-journal: setup-dev  ## the journal beside a bare SQLite table, and a milli
 bench-sync: setup-dev  ## a gate's backlog to its office, against a plain MQTT client and a bridged broker
 	@$(PY) -m benchmarks.sync
 
-rig-camera: setup-dev  ## the camera driver against the real picamera2 and libcamera (root; 2 GB, once)
+.PHONY: rig
+rig: setup-dev  ## a machine with real pins, and each unit's confinement tried (root; 12 GB and an hour, once)
+	@MENSHEN_RIG=1 $(PY) -m pytest -n0 -v --timeout=3600 tests/rig tests/test_confinement.py
+
+rig-camera: setup-dev  ## the camera driver against the real picamera2 and libcamera (root; 4 GB, once)
 	@tests/rig/camera.sh
 
 .PHONY: drill-pages

@@ -111,13 +111,13 @@ def _buzzer(part: BuzzerPart, factory: Factory) -> tuple[Callable[[int], None], 
     if not part.tone:
         buzzer = Buzzer(part.pin, active_high=high, initial_value=False, pin_factory=factory)
         return (lambda hz: buzzer.on() if hz else buzzer.off()), buzzer
-    piezo = PWMOutputDevice(part.pin, active_high=high, initial_value=0, pin_factory=factory)
+    # Without a frequency while it is silent: lgpio would write the pin's level in each cycle of silence, too.
+    piezo = PWMOutputDevice(part.pin, active_high=high, initial_value=0, frequency=None, pin_factory=factory)
 
     def play(hz: int) -> None:
-        # Silence is a duty of 0, not a stopped PWM: that could stop at either level.
         piezo.value = 0
+        piezo.frequency = hz or None
         if hz:
-            piezo.frequency = hz
             piezo.value = 0.5
 
     return play, piezo

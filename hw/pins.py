@@ -61,9 +61,10 @@ class SimulatedPin(MockPWMPin):  # type: ignore[misc]  # gpiozero is untyped
         return changed
 
     def _set_frequency(self, value: float | None) -> None:
-        if value is None and self._frequency is None:
-            return  # the parent would put a pin that never had PWM to 0, which is "on" if active low
-        super()._set_frequency(value)
+        if value is None:
+            self._frequency = None  # the parent would also put the pin to 0, which is "on" if active low
+        else:
+            super()._set_frequency(value)
 
     def close(self) -> None:
         """Let go. An output keeps driving its last level, as under lgpio below."""
@@ -90,6 +91,13 @@ def _lgpio_factory(chip: int | None) -> Factory:
             # The parent claims the line low and then writes the level: a blip that an
             # active-low relay takes for "release". Source: gpiozero pull request 1177.
             lgpio.gpio_claim_output(self.factory._handle, self._number, int(bool(state)))  # noqa: SLF001
+
+        def _set_frequency(self, value: float | None) -> None:
+            # A tone that stops leaves the line wherever its cycle was. Its last duty says where to: 0 or 1.
+            level = round(self.state) if self._pwm else None
+            super()._set_frequency(value)
+            if not value and level is not None:
+                lgpio.gpio_write(self.factory._handle, self._number, level)  # noqa: SLF001
 
         def close(self) -> None:
             # The parent turns outputs into floating inputs. A lock's line stays driven at the

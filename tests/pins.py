@@ -1,27 +1,24 @@
-"""The factories that the contract suites of outputs and inputs run on.
+"""The factories that the contract suites of outputs and inputs run on, and the far side of their pins.
 
 `mock` is the simulator that ships. `lgpio` is a real /dev/gpiochip: only a
-gpio-sim chip, or one named by MENSHEN_RIG_CHIP, because a test must not move
-the pins of whatever machine it happens to run on.
+gpio-sim chip, whose far side the kernel lets a test see and move. `make rig`
+boots a machine that has one.
 """
-
-import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from gpiozero.pins import Factory
 
 from hw.pins import PinsFault, pin_factory
+from tests.wires import ChipWires, MockWires, Wires, rig_chip
 
 FACTORIES = ("mock", "lgpio")
 
 
-def open_factory(name: str) -> Iterator[Factory]:
+def open_factory(name: str):
     """Yield a factory and close it, or skip with a sentence."""
     chip = None if name == "mock" else rig_chip()
     if name != "mock" and chip is None:
-        pytest.skip("no gpio-sim chip here, and MENSHEN_RIG_CHIP names no other; the simulator ran")
+        pytest.skip("no gpio-sim chip here (`make rig` boots a machine with one); the simulator ran")
     try:
         factory = pin_factory(name, chip)
     except PinsFault as fault:
@@ -30,11 +27,8 @@ def open_factory(name: str) -> Iterator[Factory]:
     factory.close()
 
 
-def rig_chip() -> int | None:
-    """The number of a gpiochip that a test may drive."""
-    if named := os.environ.get("MENSHEN_RIG_CHIP"):
-        return int(named)
-    for chip in sorted(Path("/sys/bus/gpio/devices").glob("gpiochip*")):
-        if "gpio-sim" in str(chip.resolve()):
-            return int(chip.name.removeprefix("gpiochip"))
-    return None
+def wires_of(factory: Factory) -> Wires:
+    """The far side of a factory's pins."""
+    if type(factory).__name__ == "MockFactory":
+        return MockWires(factory)
+    return ChipWires(rig_chip())

@@ -1,8 +1,4 @@
-"""Buttons, contacts and loops, on every factory that is here.
-
-What a finger does to a pin is known for the simulator; on a real chip only
-the start and the end can be tried without a second hand on the wire.
-"""
+"""Buttons, contacts and loops, on every factory that is here; see tests.wires for the hand that moves them."""
 
 import threading
 import time
@@ -16,7 +12,7 @@ from hw.board import InputPart, load_board
 from hw.debounce import Debouncer
 from hw.hand import Hand
 from hw.inputs import GpioInputs
-from tests.pins import FACTORIES, open_factory
+from tests.pins import FACTORIES, open_factory, wires_of
 
 STANDARD = load_board("simulator")
 MONITORED = InputPart(pin=19, active="high", pull="down", debounce_ms=20)
@@ -28,8 +24,14 @@ def mock():
     yield from open_factory("mock")
 
 
+@pytest.fixture(params=FACTORIES)
+def factory(request):
+    yield from open_factory(request.param)
+
+
 def put(factory, wire: Wire, active: bool) -> None:
-    Hand(BOARD, factory).put(wire, active=active)
+    part = getattr(BOARD.inputs, wire)
+    wires_of(factory).put(part.pin, high=active == (part.active == "high"))
 
 
 def heard(inputs: GpioInputs, count: int, within_s: float = 5.0) -> list[WireChanged]:
@@ -42,49 +44,47 @@ def heard(inputs: GpioInputs, count: int, within_s: float = 5.0) -> list[WireCha
     return notices
 
 
-@pytest.mark.parametrize("name", FACTORIES)
-def test_a_quiet_board_says_nothing_of_the_exit_and_closes_twice(name):
-    for factory in open_factory(name):
-        inputs = GpioInputs(BOARD, factory)
-        assert WireChanged(Wire.EXIT, active=True) not in inputs.notices()
-        inputs.close()
-        inputs.close()
+def test_a_quiet_board_says_nothing_and_closes_twice(factory):
+    inputs = GpioInputs(BOARD, factory)
+    assert inputs.notices() == ()
+    inputs.close()
+    inputs.close()
 
 
 @pytest.mark.parametrize("wire", list(Wire))
-def test_each_wire_is_heard_in_and_out(mock, wire):
-    inputs = GpioInputs(BOARD, mock)
+def test_each_wire_is_heard_in_and_out(factory, wire):
+    inputs = GpioInputs(BOARD, factory)
     assert inputs.notices() == ()
-    put(mock, wire, active=True)
+    put(factory, wire, active=True)
     assert heard(inputs, 1) == [WireChanged(wire, active=True)]
-    put(mock, wire, active=False)
+    put(factory, wire, active=False)
     assert heard(inputs, 1) == [WireChanged(wire, active=False)]
     assert inputs.notices() == ()
     inputs.close()
 
 
-def test_a_fire_that_burns_at_the_start_is_the_first_notice(mock):
-    quiet = GpioInputs(BOARD, mock)
+def test_a_fire_that_burns_at_the_start_is_the_first_notice(factory):
+    quiet = GpioInputs(BOARD, factory)
     quiet.close()
     for wire in Wire:
-        mock.pin(getattr(BOARD.inputs, wire).pin)
+        factory.pin(getattr(BOARD.inputs, wire).pin)
     part = BOARD.inputs.fire.model_copy(update={"pull": "up"})
     board = BOARD.model_copy(update={"inputs": BOARD.inputs.model_copy(update={"fire": part})})
-    inputs = GpioInputs(board, mock)  # the loop is cut: the pull-up wins
+    inputs = GpioInputs(board, factory)  # the loop is cut: the pull-up wins
     assert inputs.notices() == (WireChanged(Wire.FIRE, active=True),)
     assert inputs.notices() == ()
     inputs.close()
 
 
-def test_an_exit_button_held_down_at_the_start_does_not_open(mock):
+def test_an_exit_button_held_down_at_the_start_does_not_open(factory):
     part = BOARD.inputs.exit.model_copy(update={"pull": "down"})
     board = BOARD.model_copy(update={"inputs": BOARD.inputs.model_copy(update={"exit": part})})
-    inputs = GpioInputs(board, mock)
+    inputs = GpioInputs(board, factory)
     time.sleep(0.05)
     assert inputs.notices() == ()
-    put(mock, Wire.EXIT, active=False)
+    put(factory, Wire.EXIT, active=False)
     put_after = heard(inputs, 1)
-    put(mock, Wire.EXIT, active=True)
+    put(factory, Wire.EXIT, active=True)
     assert [*put_after, *heard(inputs, 1)] == [
         WireChanged(Wire.EXIT, active=False),
         WireChanged(Wire.EXIT, active=True),
@@ -92,11 +92,11 @@ def test_an_exit_button_held_down_at_the_start_does_not_open(mock):
     inputs.close()
 
 
-def test_a_press_that_came_and_went_while_the_loop_hung_is_still_heard(mock):
-    inputs = GpioInputs(BOARD, mock)
-    put(mock, Wire.EXIT, active=True)
+def test_a_press_that_came_and_went_while_the_loop_hung_is_still_heard(factory):
+    inputs = GpioInputs(BOARD, factory)
+    put(factory, Wire.EXIT, active=True)
     time.sleep(0.4)
-    put(mock, Wire.EXIT, active=False)
+    put(factory, Wire.EXIT, active=False)
     time.sleep(0.1)
     assert inputs.notices() == (
         WireChanged(Wire.EXIT, active=True),
@@ -105,45 +105,45 @@ def test_a_press_that_came_and_went_while_the_loop_hung_is_still_heard(mock):
     inputs.close()
 
 
-def test_a_lost_edge_costs_one_look_and_never_a_state(mock):
-    inputs = GpioInputs(BOARD, mock)
-    pin = mock.pin(BOARD.inputs.door.pin)
-    pin.edges = "none"  # as if the kernel's event were lost
-    put(mock, Wire.DOOR, active=True)
+def test_a_lost_edge_costs_one_look_and_never_a_state(factory):
+    inputs = GpioInputs(BOARD, factory)
+    pin = factory.pin(BOARD.inputs.door.pin)
+    pin.when_changed = None  # as if the kernel's event were lost
+    put(factory, Wire.DOOR, active=True)
     assert heard(inputs, 1) == [WireChanged(Wire.DOOR, active=True)]
     inputs.close()
 
 
-def test_a_bouncing_contact_is_one_change(mock):
+def test_a_bouncing_contact_is_one_change(factory):
     slow = BOARD.inputs.door.model_copy(update={"debounce_ms": 200})
     board = BOARD.model_copy(update={"inputs": BOARD.inputs.model_copy(update={"door": slow})})
-    inputs = GpioInputs(board, mock)
+    inputs = GpioInputs(board, factory)
     for _ in range(20):
-        put(mock, Wire.DOOR, active=True)
-        put(mock, Wire.DOOR, active=False)
-    put(mock, Wire.DOOR, active=True)
+        put(factory, Wire.DOOR, active=True)
+        put(factory, Wire.DOOR, active=False)
+    put(factory, Wire.DOOR, active=True)
     assert heard(inputs, 2, within_s=0.5) == [WireChanged(Wire.DOOR, active=True)]
     inputs.close()
 
 
-def test_what_happened_first_is_told_first(mock):
-    inputs = GpioInputs(BOARD, mock)
+def test_what_happened_first_is_told_first(factory):
+    inputs = GpioInputs(BOARD, factory)
     for wire in (Wire.FIRE, Wire.DOOR, Wire.EXIT):
-        put(mock, wire, active=True)
+        put(factory, wire, active=True)
         time.sleep(0.01)
     time.sleep(0.1)
     assert [notice.wire for notice in inputs.notices()] == [Wire.FIRE, Wire.DOOR, Wire.EXIT]
     inputs.close()
 
 
-def test_a_storm_with_nobody_listening_is_bounded_and_ends_in_the_truth(mock):
+def test_a_storm_with_nobody_listening_is_bounded_and_ends_in_the_truth(factory):
     eager = BOARD.inputs.door.model_copy(update={"debounce_ms": 0})
     board = BOARD.model_copy(update={"inputs": BOARD.inputs.model_copy(update={"door": eager})})
-    inputs = GpioInputs(board, mock)
+    inputs = GpioInputs(board, factory)
     for _ in range(500):
-        put(mock, Wire.DOOR, active=True)
-        put(mock, Wire.DOOR, active=False)
-    put(mock, Wire.DOOR, active=True)
+        put(factory, Wire.DOOR, active=True)
+        put(factory, Wire.DOOR, active=False)
+    put(factory, Wire.DOOR, active=True)
     notices = heard(inputs, 1) + list(inputs.notices())
     assert len(notices) <= 66
     assert [notice.active for notice in notices] == [n % 2 == 0 for n in range(len(notices))]
@@ -151,25 +151,25 @@ def test_a_storm_with_nobody_listening_is_bounded_and_ends_in_the_truth(mock):
     inputs.close()
 
 
-def test_edges_from_another_thread_and_the_loop_do_not_trip_over_each_other(mock):
-    inputs = GpioInputs(BOARD, mock)
+def test_edges_from_another_thread_and_the_loop_do_not_trip_over_each_other(factory):
+    inputs = GpioInputs(BOARD, factory)
 
     def fidget() -> None:
         for n in range(300):
-            put(mock, Wire.DOOR, active=n % 2 == 0)
+            put(factory, Wire.DOOR, active=n % 2 == 0)
 
     thread = threading.Thread(target=fidget)
     thread.start()
     while thread.is_alive():
         inputs.notices()
     thread.join()
-    put(mock, Wire.DOOR, active=False)
+    put(factory, Wire.DOOR, active=False)
     heard(inputs, 1, within_s=0.2)
     inputs.close()
 
 
-def test_an_unreadable_wire_is_no_exception_in_the_loop(mock):
-    inputs = GpioInputs(BOARD, mock)
+def test_an_unreadable_wire_is_no_exception_in_the_loop(factory):
+    inputs = GpioInputs(BOARD, factory)
     inputs.close()
     assert inputs.notices() == ()
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from hw.sim.line import SimulatedLine, Trace, look
 from hw.supervised import PAT_S, SupervisedRelay
 from hw.supervisor import SILENCE_S
 from hw.telling import Teller
+from tests.wires import ChipWires, rig_chip, seen
 
 PULSE_S, LONG_BEFORE_S = 9.0, 7.0
 PART = load_board("simulator").relay
@@ -34,7 +36,7 @@ import sys, time
 from hw.board import load_board
 from hw.supervised import SupervisedRelay
 from hw.telling import Teller
-relay = SupervisedRelay(load_board("simulator").relay, "file:" + sys.argv[1], Teller(None))
+relay = SupervisedRelay(load_board("simulator").relay, sys.argv[1], Teller(None))
 relay.ready()
 getattr(relay, sys.argv[2])(*([{PULSE_S}] if sys.argv[2] == "unlock" else []), **({{"fire": True}} if "fire" in sys.argv else {{}}))
 print(relay.pid, flush=True)
@@ -42,25 +44,64 @@ time.sleep(60)
 """
 
 
-@pytest.fixture
-def line(tmp_path):
-    return tmp_path / "relay.line"
+class FileLine:
+    """The simulated line, and the probe on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = self.words = f"file:{path}"
+
+    @property
+    def active(self) -> bool:
+        return look(self.path).active
+
+    def seen(self) -> Trace:
+        return look(self.path)
+
+
+class ChipLine:
+    """The relay's line of a real chip, and the kernel as the probe on it."""
+
+    name, words = "lgpio", f"lgpio:{PART.pin}:{PART.active}"
+
+    def __init__(self) -> None:
+        self._wires = ChipWires(0)
+
+    @property
+    def active(self) -> bool:
+        return self._wires.level(PART.pin) == (PART.active == "high")
+
+    def seen(self) -> Trace:
+        return Trace(*seen(self._wires, PART.pin, PART.active))
+
+
+@pytest.fixture(params=["file", "lgpio"])
+def line(request, tmp_path):
+    if request.param == "file":
+        return FileLine(tmp_path / "relay.line")
+    if rig_chip() != 0:
+        pytest.skip(
+            "no gpio-sim chip as gpiochip0 here (`make rig` boots a machine with one); the simulator ran"
+        )
+    if find_spec("lgpio") is None:
+        pytest.skip("a chip is here, but lgpio is not installed; the simulator ran")
+    return ChipLine()
 
 
 @pytest.fixture
 def relay(line):
-    relay = SupervisedRelay(PART, f"file:{line}", Teller(None))
+    relay = SupervisedRelay(PART, line.name, Teller(None))
     relay.ready()
     yield relay
     relay.close()
-    assert not look(line).active
+    assert not line.active
 
 
 @contextlib.contextmanager
 def gate(line, *doing: str):
     """A process that has the relay and does something with it; yields it and its supervisor's id."""
     with subprocess.Popen(
-        [sys.executable, "-c", GATE, line, *doing], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", GATE, line.name, *doing], stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             yield process, int(process.stdout.readline())
@@ -92,10 +133,10 @@ def gone(pid: int) -> bool:
 @pytest.mark.parametrize("doing", ["unlock", "hold"])
 def test_a_gate_that_is_stopped_or_killed_leaves_the_lock_at_rest(line, how, doing):
     with gate(line, doing) as (process, _):
-        assert look(line).active
+        assert line.active
         process.send_signal(how)
-        assert soon(lambda: not look(line).active)
-        assert look(line).rises == 1
+        assert soon(lambda: not line.active)
+        assert line.seen().rises == 1
 
 
 def test_the_supervisor_ends_with_its_gate(line):
@@ -108,16 +149,16 @@ def test_a_gate_that_hangs_in_a_fire_locks_nobody_in(line):
     with gate(line, "hold", "fire") as (process, _):
         process.send_signal(signal.SIGSTOP)
         time.sleep(3 * SILENCE_S)
-        assert look(line).active
+        assert line.active
 
 
 def test_a_gate_that_wakes_again_does_not_find_the_lock_released(line):
     with gate(line, "unlock") as (process, _):
         process.send_signal(signal.SIGSTOP)
-        assert soon(lambda: not look(line).active)
+        assert soon(lambda: not line.active)
         process.send_signal(signal.SIGCONT)
         time.sleep(2 * SILENCE_S)
-        assert look(line) == Trace(active=False, rises=1, longest_s=look(line).longest_s)
+        assert line.seen()[:2] == (False, 1)
 
 
 # --- pulses ---------------------------------------------------------------------------
@@ -127,16 +168,16 @@ def test_a_pulse_is_as_long_as_it_was_asked_for_and_no_longer(relay, line):
     relay.unlock(0.3)
     assert relay.released
     assert soon(lambda: not relay.released)
-    assert 0.2 < look(line).longest_s < LONG_BEFORE_S
-    assert look(line).rises == 1
+    assert 0.2 < line.seen().longest_s < LONG_BEFORE_S
+    assert line.seen().rises == 1
 
 
 def test_an_hour_is_cut_at_the_boards_ceiling(line):
     short = PART.model_copy(update={"pulse_ceiling_s": 0.3})
-    relay = SupervisedRelay(short, f"file:{line}", Teller(None))
+    relay = SupervisedRelay(short, line.name, Teller(None))
     relay.ready()
     relay.unlock(3600)
-    assert soon(lambda: look(line).rises == 1 and not look(line).active)
+    assert soon(lambda: line.seen().rises == 1 and not line.active)
     relay.close()
 
 
@@ -144,19 +185,19 @@ def test_an_hour_is_cut_at_the_boards_ceiling(line):
 def test_a_time_that_is_none_opens_nothing(relay, line, for_s):
     relay.unlock(for_s)
     time.sleep(0.1)
-    assert look(line).rises == 0
+    assert line.seen().rises == 0
 
 
 def test_locking_cuts_a_pulse_short_and_a_hold_outlasts_silence_of_the_main_loop(relay, line):
     relay.unlock(PULSE_S)
     relay.rest()
-    assert not look(line).active
+    assert not line.active
     relay.hold()
     relay.unlock(0.1)  # neither ends nor shortens it
     time.sleep(3 * SILENCE_S)
-    assert look(line).active
+    assert line.active
     relay.rest()
-    assert not look(line).active
+    assert not line.active
 
 
 def test_the_end_of_a_hold_is_its_end_however_often_it_was_said(relay, line):
@@ -164,7 +205,7 @@ def test_the_end_of_a_hold_is_its_end_however_often_it_was_said(relay, line):
         relay.hold()
         relay.rest()
     time.sleep(2 * PAT_S)
-    assert not look(line).active
+    assert not line.active
 
 
 def test_an_ask_that_comes_late_opens_nothing(line):
@@ -172,7 +213,7 @@ def test_an_ask_that_comes_late_opens_nothing(line):
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         supervisor = subprocess.Popen(
-            [sys.executable, "-m", "hw.supervisor", f"file:{line}", "10.0"], stdin=theirs.fileno()
+            [sys.executable, "-m", "hw.supervisor", line.words, "10.0"], stdin=theirs.fileno()
         )
         theirs.close()
         assert ours.recv(64) == b"ready"
@@ -189,7 +230,7 @@ def test_an_ask_that_comes_late_opens_nothing(line):
         ours.send(b"pat")
         assert ours.recv(64) == b"off"
     assert supervisor.wait(LONG_BEFORE_S) == 0
-    assert look(line).rises == 0
+    assert line.seen().rises == 0
 
 
 # --- what becomes of the supervisor ---------------------------------------------------
@@ -200,20 +241,20 @@ def test_a_supervisor_that_is_stopped_or_killed_is_told_and_replaced_at_rest(rel
     relay.unlock(PULSE_S)
     first = relay.pid
     os.kill(first, how)
-    assert soon(lambda: not look(line).active)
+    assert soon(lambda: not line.active)
     assert soon(lambda: relay.pid != first and not relay._fault)
     lost, back = relay.notices()
     assert (type(lost), back) == (RelayLost, RelayBack())
     assert relay.notices() == []
-    assert look(line).rises == 1, "the pulse is not resumed"
+    assert line.seen().rises == 1, "the pulse is not resumed"
     relay.unlock(0.1)
-    assert look(line).rises == 2
+    assert line.seen().rises == 2
 
 
 def test_a_hold_is_taken_up_by_the_next_supervisor(relay, line):
     relay.hold(fire=True)
     os.kill(relay.pid, signal.SIGKILL)
-    assert soon(lambda: look(line).rises == 2 and look(line).active)
+    assert soon(lambda: line.seen().rises == 2 and line.active)
 
 
 def test_whoever_asks_meanwhile_is_told_that_nobody_is_there(relay):
@@ -228,7 +269,7 @@ def test_signals_meant_for_the_gate_do_not_end_the_supervisor(relay, line):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(relay.pid, number)
     relay.unlock(0.1)
-    assert look(line).rises == 1
+    assert line.seen().rises == 1
     assert relay.notices() == []
 
 
@@ -301,7 +342,8 @@ def test_after_a_gate_has_ended_in_whatever_way_rest_pins_rests_the_simulated_re
 # --- the simulated line ------------------------------------------------------------------
 
 
-def test_a_simulated_line_keeps_its_level_when_its_process_dies_and_remembers_the_stretch(line):
+def test_a_simulated_line_keeps_its_level_when_its_process_dies_and_remembers_the_stretch(tmp_path):
+    line = tmp_path / "relay.line"
     assert look(line) == Trace(active=False, rises=0, longest_s=0.0)
     one = SimulatedLine(line)
     one.on()

@@ -1,0 +1,196 @@
+"""The rig's virtual machine: a kernel that runs as a program, and a hand inside.
+
+Knows how to start it, ask it to run something, cut its power and clear it away.
+Refuses to know what a gate is. It has no network.
+"""
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+ROOT: Final = Path(os.environ.get("MENSHEN_RIG_ROOT", "/var/tmp/menshen-rig"))
+BOOT_WITHIN_S: Final = 300.0
+
+
+class RigFault(Exception):
+    """The rig can't be had here, or the machine does not do as it should; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What became of a command inside the machine; code is None if it took too long."""
+
+    code: int | None
+    out: str
+    err: str
+
+
+def build() -> Path:
+    """Kernel, root and disks, whatever of them is not there yet; the kernel's folder.
+
+    Raises:
+        RigFault: this machine can't make them; says what it wants.
+    """
+    for script in ("root.sh", "disk.sh"):
+        _run(HERE / script, ROOT)
+    return Path(_run(HERE / "kernel.sh").strip())
+
+
+def _run(*command: object) -> str:
+    ran = subprocess.run([*map(str, command)], check=False, stdout=subprocess.PIPE, text=True)
+    if ran.returncode:
+        raise RigFault(f"{Path(str(command[0])).name} ended with {ran.returncode}; it said why above")
+    return ran.stdout
+
+
+class Machine:
+    """One machine on disks of its own.
+
+    Args:
+        folder: keeps what it wrote to its disk, its console and its process ids.
+        kernel: from build().
+    """
+
+    def __init__(self, folder: Path, kernel: Path) -> None:
+        self.folder = folder
+        self._kernel = kernel
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wire: socket.socket | None = None
+        self._held = b""
+        self.boot_s = 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def console(self) -> str:
+        """What kernel and systemd have said, of all starts."""
+        return (self.folder / "console").read_text(errors="replace")
+
+    def start(self) -> None:
+        """Switch on, and return when the hand inside answers.
+
+        Raises:
+            RigFault: it does not come up.
+        """
+        assert self._process is None, "it is on"
+        ours, theirs = socket.socketpair()
+        arguments = [
+            "mem=1024M",
+            f"ubd0={self.folder / 'root.cow'},{ROOT}.img",
+            f"ubd1r={ROOT}.app.img",
+            "root=/dev/ubda rw init=/opt/menshen/init",
+            f"dtb={self._kernel / 'board.dtb'}",
+            "trace_event=gpio trace_clock=mono trace_buf_size=4M",
+            f"con=null con0=null,fd:1 ssl=null ssl1=fd:{theirs.fileno()}",
+            "console=tty0 quiet loglevel=4 panic=-1 systemd.show_status=false systemd.log_target=console",
+        ]
+        began = time.monotonic()
+        with (self.folder / "console").open("ab") as console, theirs:
+            # A process namespace of its own: whatever ends the kernel ends every process in it.
+            self._process = subprocess.Popen(
+                [
+                    "unshare",
+                    "--pid",
+                    "--fork",
+                    "--kill-child",
+                    "--mount-proc",
+                    self._kernel / "linux",
+                    *arguments,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                pass_fds=[theirs.fileno()],
+                env={"TMPDIR": "/dev/shm", "HOME": str(self.folder), "PATH": os.environ["PATH"]},
+            )
+        self._wire, self._held = ours, b""
+        try:
+            self._hear(BOOT_WITHIN_S)
+        except RigFault as fault:
+            self.cut()
+            raise RigFault(
+                f"the machine did not come up: {fault}; its console ends:\n{self.console[-3000:]}"
+            ) from None
+        self.boot_s = time.monotonic() - began
+
+    def run(self, *command: str, stdin: str = "", within_s: float = 60.0) -> Ran:
+        """Run a command inside as root, and wait for its end.
+
+        Raises:
+            RigFault: the machine is off, or does not answer.
+        """
+        if self._wire is None:
+            raise RigFault("the machine is off")
+        ask = {"run": command, "stdin": stdin, "within_s": within_s}
+        try:
+            self._wire.sendall(json.dumps(ask).encode() + b"\n")
+        except OSError as fault:
+            raise RigFault(f"the machine went off ({fault.strerror})") from fault
+        return Ran(**self._hear(within_s + 60.0))
+
+    def sh(self, script: str, within_s: float = 60.0) -> str:
+        """The output of a shell script inside that must succeed."""
+        ran = self.run("sh", "-ec", script, within_s=within_s)
+        if ran.code != 0:
+            raise RigFault(f"inside, `{script}` ended with {ran.code}: {ran.err.strip()}")
+        return ran.out
+
+    def cut(self) -> None:
+        """Cut the power; safe to call twice."""
+        self._end(signal.SIGKILL)
+
+    def off(self) -> None:
+        """Shut down in order, as whoever pulls no plug does."""
+        with contextlib.suppress(RigFault):
+            self.run("systemctl", "--no-block", "poweroff")
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(60.0)
+        self.cut()
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+        if process is not None:
+            process.send_signal(how)
+            process.wait()
+
+    def _hear(self, within_s: float) -> dict:
+        """The next line from inside."""
+        assert self._wire is not None
+        until = time.monotonic() + within_s
+        while b"\n" not in self._held:
+            left_s = until - time.monotonic()
+            if left_s <= 0 or not select.select([self._wire], [], [], left_s)[0]:
+                raise RigFault(f"no answer from inside within {within_s:.0f} s")
+            part = self._wire.recv(65536)
+            if not part:
+                raise RigFault("the machine went off")
+            self._held += part
+        line, _, self._held = self._held.partition(b"\n")
+        return json.loads(line)
+
+
+def why_not() -> str | None:
+    """Why the rig can't run here, as a sentence; None if it can, as far as one can see before."""
+    if os.environ.get("MENSHEN_RIG") != "1":
+        return "the rig boots a machine of its own: `make rig` runs it (root, Debian, 12 GB of disk, an hour the first time)"
+    if os.geteuid() != 0:
+        return "the rig wants root, for a root file system of its own"
+    if os.uname().machine != "x86_64":
+        return f"the rig's kernel runs on x86-64 only, and this is {os.uname().machine}"
+    for tool, package in (("debootstrap", "debootstrap"), ("unshare", "util-linux")):
+        if shutil.which(tool) is None:
+            return f"{tool} is missing: apt install {package}"
+    return None

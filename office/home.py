@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.migrations.executor import MigrationExecutor
-from django.db.utils import DatabaseError
+from django.db.utils import DatabaseError, OperationalError
 
 from office.database import SETTING
 from office.faults import OfficeFault
@@ -62,6 +62,10 @@ def prepare() -> None:
     django.setup()
 
 
+class DatabaseAway(OfficeFault):
+    """The database's server is not there just now; whoever runs for good waits for it."""
+
+
 def use(path: Path | None = None, *, create: bool = False) -> Home:
     """Work on this home's database from here on, brought up to this version's tables.
 
@@ -70,6 +74,7 @@ def use(path: Path | None = None, *, create: bool = False) -> Home:
         create: make the home if it is not there.
     Raises:
         OfficeFault: no office there, or its database can't be opened or is newer than this version.
+        DatabaseAway: its server can't be reached just now.
     """
     home = Home(path or settings.HOME)
     is_file = connection.vendor == "sqlite"
@@ -89,6 +94,10 @@ def use(path: Path | None = None, *, create: bool = False) -> Home:
     try:
         _migrate(home)
     except (DatabaseError, OSError) as fault:
+        if not is_file and isinstance(fault, OperationalError):
+            raise DatabaseAway(
+                f"the database that {SETTING} names can't be reached: {fault}; check that it runs, and its address"
+            ) from fault
         where = home.database if is_file else f"that {SETTING} names"
         raise OfficeFault(
             f"the database {where} can't be used: {fault}; check its owner, its disk, "

@@ -10,7 +10,8 @@ import pytest
 
 from office.database import SETTING, database
 from office.faults import OfficeFault
-from tests import postgres
+from tests import brokers, postgres
+from tests.small_office import eventually
 
 ROOT = Path(__file__).parents[1]
 
@@ -100,3 +101,30 @@ def test_an_address_that_is_none_is_a_sentence_without_its_password(tmp_path: Pa
     with pytest.raises(OfficeFault, match=SETTING) as told:
         database(tmp_path, address)
     assert "secret" not in str(told.value)
+
+
+def test_an_ingester_that_starts_before_its_database_waits_for_it(tmp_path: Path) -> None:
+    with postgres.server() as server, brokers.mosquitto(tmp_path / "broker") as broker:
+        environment = {**os.environ, SETTING: server.address, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "office.cli"]
+        home = str(tmp_path / "home")
+        subprocess.run(
+            [*command, "site", "harbour", "--home", home], env=environment, check=True, timeout=100
+        )
+        server.stop()
+        log = tmp_path / "log"
+        with log.open("wb") as file:
+            address = f"{brokers.LOOPBACK}:{broker.port}"
+            ingester = subprocess.Popen(
+                [*command, "ingest", "--broker", address, "--home", home],
+                env=environment,
+                stdout=file,
+                stderr=file,
+            )
+        try:
+            eventually(lambda: "can't be reached" in log.read_text())
+            server.start()
+            eventually(lambda: "ingest.listening" in log.read_text())
+        finally:
+            ingester.terminate()
+            assert ingester.wait(20) == 0

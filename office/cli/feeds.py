@@ -10,12 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
+from django.db import DatabaseError
 from django.utils import timezone
 
 from office import feed as feeds
 from office import logs, registry, times
 from office.cli.common import home_option, say, use
 from office.escalation import Switchboard, ring
+from office.home import DatabaseAway, Home
 from office.ingest.intake import Intake
 from office.ingest.subscriber import Address, Subscriber
 from office.ingest.worker import work
@@ -24,6 +26,7 @@ from office.models import Alert, Site
 
 _POLL_MS = 100
 _LOOK_S = 1.0
+_AGAIN_S = 1.0
 _HOLD_S = 1.0  # a gate's patience is 2 s
 
 
@@ -61,7 +64,7 @@ def ingest(  # noqa: PLR0913, PLR0917  an option each
     share: bool,
     home: Path | None,
 ) -> None:
-    """Take the gates' events in from an MQTT broker, until SIGTERM; the broker may come and go.
+    """Take the gates' events in from an MQTT broker, until SIGTERM; broker and database may come and go.
 
     \b
     Examples:
@@ -70,8 +73,10 @@ def ingest(  # noqa: PLR0913, PLR0917  an option each
     """
     logs.configure()
     stop = _until_told()
-    place = use(home)
-    site = registry.the_site()
+    opened = _opened(home, stop)
+    if opened is None:
+        return
+    place, site = opened
     group = f"menshen-office-{site}"
     intake = Intake(site.name, Keyring.load(place.keys).ack.sign, hold_s=_HOLD_S if share else 0.0)
     subscriber = Subscriber(
@@ -84,6 +89,19 @@ def ingest(  # noqa: PLR0913, PLR0917  an option each
         work(subscriber, intake, stop)
     finally:
         subscriber.close()
+
+
+def _opened(path: Path | None, stop: threading.Event) -> tuple[Home, Site] | None:
+    """The office and its site, as soon as its database is there; None if told to stop before."""
+    while True:
+        try:
+            return use(path), registry.the_site()
+        except (DatabaseAway, DatabaseError) as fault:
+            logs.log.warning(
+                "ingest.database", found=str(fault), next="tries again; the gates keep their events"
+            )
+            if stop.wait(_AGAIN_S):
+                return None
 
 
 @click.command()

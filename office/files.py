@@ -1,9 +1,11 @@
 """Files written so that a power cut leaves the old or the new, never half of one."""
 
+import contextlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -23,25 +25,41 @@ def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     sync_directory(path.parent)
 
 
-def write_streamed(path: Path, chunks: Iterable[bytes], mode: int = 0o600) -> None:
+@contextlib.contextmanager
+def write_through(path: Path, *, replace: bool = True) -> Iterator[IO[bytes]]:
+    """A file to write to, however long, mode 0600; it is in its place, durably, when the block ends well.
+
+    Args:
+        replace: whether another may stand there already.
+    Raises:
+        FileExistsError: one stands there, and is not to be replaced.
+        OSError: as for write_whole.
+    """
+    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        if replace:
+            beside.rename(path)
+        else:
+            path.hardlink_to(beside)  # unlike a rename, this fails if the name is taken
+    finally:
+        beside.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def write_streamed(path: Path, chunks: Iterable[bytes]) -> None:
     """Put a file in place of another, durably, however long it is; until its end the old one stands.
 
     Raises:
         OSError: as for write_whole.
     """
-    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(descriptor)
-        beside.rename(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
+    with write_through(path) as file:
+        for chunk in chunks:
+            file.write(chunk)
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:

@@ -66,6 +66,12 @@ class DatabaseAway(OfficeFault):
     """The database's server is not there just now; whoever runs for good waits for it."""
 
 
+def default() -> Path:
+    """Where the home is if no command says otherwise."""
+    path: Path = settings.HOME
+    return path
+
+
 def use(path: Path | None = None, *, create: bool = False) -> Home:
     """Work on this home's database from here on, brought up to this version's tables.
 
@@ -76,7 +82,7 @@ def use(path: Path | None = None, *, create: bool = False) -> Home:
         OfficeFault: no office there, or its database can't be opened or is newer than this version.
         DatabaseAway: its server can't be reached just now.
     """
-    home = Home(path or settings.HOME)
+    home = Home(path or default())
     is_file = connection.vendor == "sqlite"
     if create:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from office.faults import OfficeFault
 from office.files import write_whole
 from office.home import Home
 
-_FILE: Final = "published.json"
+FILE: Final = "published.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Place:
         Raises:
             OfficeFault: the note of it can't be read.
         """
-        path = home.path / _FILE
+        path = home.path / FILE
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -59,7 +59,7 @@ class Place:
         with contextlib.suppress(OfficeFault):
             if self.last(home) == whole:
                 return
-        write_whole(home.path / _FILE, json.dumps(asdict(whole), indent=1).encode(), 0o600)
+        write_whole(home.path / FILE, json.dumps(asdict(whole), indent=1).encode(), 0o600)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyrage import x25519
 
 from office.database import SETTING, database
 from office.faults import OfficeFault
@@ -22,10 +23,11 @@ def server() -> Iterator[postgres.Server]:
         yield one
 
 
-def run(server: postgres.Server, *command: str) -> str:
+def run(server: postgres.Server, *command: str, database: str = "office") -> str:
+    address = server.address.replace("/office?", f"/{database}?")
     done = subprocess.run(
         [sys.executable, "-m", *command],
-        env={**os.environ, SETTING: server.address, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, SETTING: address, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=100,
@@ -81,6 +83,32 @@ def test_an_office_is_founded_and_read_by_its_commands(server: postgres.Server, 
     history = run(server, "office.cli", "history", "--home", home)
     assert pass_id.strip() in history
     assert run(server, "office.cli", "feed", "--format", "jsonl", "--home", home) == ""
+
+
+def test_it_is_backed_up_and_restored_by_commands(server: postgres.Server, tmp_path: Path) -> None:
+    """C30: pg_dump in one snapshot with the people's keys, into another database and home."""
+    home, back, file = (str(tmp_path / name) for name in ("home", "back", "may.age"))
+    _empty(server)
+    run(server, "office.cli", "site", "harbour", "--zones", "main", "--home", home)
+    words = ("--kind", "visitor", "--person", "李伟", "--zone", "main", "--by", "chen")
+    days = ("--from", "2026-01-01", "--until", "2026-12-31")
+    run(server, "office.cli", "issue", *words, *days, "--home", home)
+    mine = x25519.Identity.generate()
+    (tmp_path / "key.txt").write_text(f"# mine\n{mine}\n")
+    run(server, "office.cli", "backup", file, "--to", str(mine.to_public()), "--home", home)
+    key = ("--identity", str(tmp_path / "key.txt"))
+    subprocess.run(
+        [server.programs / "createdb", "-h", server.directory, "-U", "office", "elsewhere"],
+        check=True,
+        timeout=20,
+    )
+    run(server, "office.cli", "restore", file, *key, "--home", back, database="elsewhere")
+    passes = run(server, "office.cli", "passes", "--home", home)
+    assert "李伟" in passes
+    assert run(server, "office.cli", "passes", "--home", back, database="elsewhere") == passes
+    run(server, "office.cli", "audit", "verify", "--home", back, database="elsewhere")
+    with pytest.raises(AssertionError, match="wanted an empty one"):
+        run(server, "office.cli", "restore", file, *key, "--home", f"{back}2", database="elsewhere")
 
 
 def test_the_settings_say_what_libpq_is_told(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ MODULES: Final = {
     "audit": "audit",
     "retention": "retention",
     "forget": "retention",
+    "backup": "backups",
+    "restore": "backups",
     "reconcile": "closings",
     "broker": "brokers",
     "serve": "pages",

@@ -100,7 +100,7 @@ def forget(person: int, by: str, why: str, home: Path | None) -> None:
     if found is None:
         raise OfficeFault(f"found no person {person}; the number stands in the address of the file's page")
     people.forget(office, found, by=by, why=why)
-    say(f"person {person} is deleted; backups made before can't be read for them with today's keys")
+    say(f"person {person} is deleted; the next backup's file of people's keys deletes them from every backup")
 
 
 COMMANDS = (retention, forget)

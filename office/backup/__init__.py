@@ -1,0 +1,1 @@
+"""Backups: the office in one encrypted file, the keys of its people in another (C30)."""

@@ -1,0 +1,161 @@
+"""`backup` and `restore`."""
+
+import getpass
+from pathlib import Path
+
+import click
+
+from agent.core.keys import PublicKey
+from office import home as homes
+from office import registry
+from office.backup import lockbox, making, restoring
+from office.backup.lockbox import Key, Lock
+from office.cli.common import home_option, say, use
+from office.faults import OfficeFault
+
+_file = click.Path(dir_okay=False, path_type=Path)
+_passphrase_option = click.option(
+    "--passphrase-file", type=_file, help="Its first line is the passphrase; only its owner may read it."
+)
+
+
+@click.command()
+@click.argument("file", type=_file)
+@click.option(
+    "--to",
+    "recipients",
+    multiple=True,
+    metavar="AGE_KEY",
+    help="A public key, age1…; may be given several times.",
+)
+@_passphrase_option
+@click.option(
+    "--people", type=_file, help="The file of people's keys. [default: people-SITE.age beside FILE]"
+)
+@click.option("--without-people", is_flag=True, help="Leave the file of people's keys as it is.")
+@home_option
+def backup(  # noqa: PLR0913, PLR0917  an option each
+    file: Path,
+    recipients: tuple[str, ...],
+    passphrase_file: Path | None,
+    people: Path | None,
+    without_people: bool,
+    home: Path | None,
+) -> None:
+    """Write the office into FILE, encrypted, while it goes on: database and keys. FILE must be new.
+
+    Who people are can be read only with the file of people's keys, which each backup replaces: keep
+    one, the newest, so that whoever is deleted is deleted from every backup. Without --to a
+    passphrase is asked for. Lost keys and forgotten passphrases can't be got round.
+
+    \b
+    Examples:
+      menshen-office backup /mnt/backup/2026-05-01.age
+      menshen-office backup /mnt/backup/2026-05-01.age --to age1… --people /mnt/safe/people.age
+    """
+    office = use(home)
+    if people is not None and without_people:
+        raise OfficeFault("found --people and --without-people, wanted one of them")
+    if recipients and passphrase_file is not None:
+        raise OfficeFault("found --to and --passphrase-file, wanted one of them")
+    if file.exists():
+        raise OfficeFault(f"found {file}, wanted a name that is free: a backup never replaces another")
+    lock = Lock.to(recipients) if recipients else Lock.by(_passphrase(passphrase_file, twice=True))
+    beside = None if without_people else people or file.with_name(f"people-{registry.the_site()}.age")
+    made = making.make(office, file, lock, beside)
+    registry.note(f"{getpass.getuser()} at a terminal", "backup", file.name[:64], f"{made.size} bytes")
+    say(
+        f"{file} holds the office, {made.size} bytes; try it: `menshen-office restore {file} --home DIRECTORY`"
+    )
+    if beside is not None:
+        say(f"{beside} holds the keys of {made.people} people and visits; keep this newest one only")
+
+
+@click.command()
+@click.argument("file", type=_file)
+@click.option("--identity", type=_file, help="The age identity file, if it was made with --to.")
+@_passphrase_option
+@click.option(
+    "--people", type=_file, help="The file of people's keys. [default: the only people-*.age beside FILE]"
+)
+@click.option("--without-people", is_flag=True, help="Restore nobody's name, for good.")
+@click.option("--key", "key_text", metavar="KEY", help="The office's, as noted from `audit key`.")
+@home_option
+def restore(  # noqa: PLR0913, PLR0917  an option each
+    file: Path,
+    identity: Path | None,
+    passphrase_file: Path | None,
+    people: Path | None,
+    without_people: bool,
+    key_text: str | None,
+    home: Path | None,
+) -> None:
+    """Make the office in FILE anew, in a home that is not there yet.
+
+    Everybody who has a key in the file of people's keys is back, and nobody else. What was revoked,
+    closed or changed after the backup was made is as it was before: look through it before you publish.
+
+    \b
+    Examples:
+      menshen-office restore /mnt/backup/2026-05-01.age --home /var/lib/menshen-office
+      menshen-office restore 2026-05-01.age --identity key.txt --people people.age --key ed25519:…
+    """
+    if people is not None and without_people:
+        raise OfficeFault("found --people and --without-people, wanted one of them")
+    if identity is not None and passphrase_file is not None:
+        raise OfficeFault("found --identity and --passphrase-file, wanted one of them")
+    by_passphrase = lockbox.is_by_passphrase(file)
+    beside = None if without_people else people or _beside(file)
+    noted = _key(key_text)
+    key = (
+        Key.of_file(identity)
+        if identity is not None
+        else Key(passphrase=_passphrase(passphrase_file, twice=False) if by_passphrase else "")
+    )
+    wish = restoring.Wish(file, key, beside, noted)
+    back = restoring.restore(home or homes.default(), wish, by=f"{getpass.getuser()} at a terminal")
+    say(
+        f"site {back.manifest.site} as of {back.manifest.made_at} is in {back.home.path}; its audit log is sound"
+    )
+    if back.gone:
+        why = f": {back.unsure}" if back.unsure else ", as they were deleted since"
+        say(f"{back.gone} people and visits have no key and stay without a name{why}")
+    say(
+        "before you publish: revoke again what was revoked since, close again the accounts that were closed since; "
+        "compare with the audit copy that was made last"
+    )
+    say("gates are asked for the events since as soon as `menshen-office ingest` runs here, and only here")
+    click.echo(f"{back.log.n}:{back.log.head.hex()}")
+
+
+def _beside(file: Path) -> Path:
+    found = sorted(file.absolute().parent.glob("people-*.age"))
+    if len(found) != 1:
+        raise OfficeFault(
+            f"found {len(found)} files people-*.age beside {file}, wanted the one with the people's keys: "
+            "give --people FILE, or --without-people"
+        )
+    return found[0]
+
+
+def _key(text: str | None) -> PublicKey | None:
+    try:
+        return PublicKey.parse(text) if text else None
+    except ValueError as fault:
+        raise OfficeFault(f"--key: {fault}") from fault
+
+
+def _passphrase(file: Path | None, *, twice: bool) -> str:
+    if file is None:
+        asked: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True)
+        return asked
+    try:
+        if file.stat().st_mode & 0o077:
+            raise OfficeFault(f"found {file} open to other users, wanted mode 0600; run: chmod 600 {file}")
+        with file.open(encoding="utf-8") as opened:
+            return opened.readline(1024).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise OfficeFault(f"the passphrase file {file} can't be read: {fault}") from fault
+
+
+COMMANDS = (backup, restore)

@@ -16,11 +16,13 @@ from agent.vision.attention import Attention, about
 from agent.vision.budget import Budget
 from agent.vision.config import ReaderConfig
 from agent.vision.crash_note import NoNote
+from agent.vision.fading import faded
 from agent.vision.stages import STAGES, Found, Stage, StageAbsent
 from agent.vision.views import Views
 
 STRAIN_SHARE: Final = 0.2
-"""How much of a sighting's effort is the code's own wear, not the stage that read it."""
+FADED_SHARE: Final = 0.2
+"""How much of a sighting's effort is the code's own wear, not the stage that read it: damage, and fading."""
 
 
 class Reader:
@@ -116,10 +118,11 @@ def _in_frame(found: Found, part: Views) -> tuple[tuple[float, float], ...]:
 
 
 def _sighting(found: Found, payload: bytes, stage: Stage, part: Views, took_ms: float) -> Sighting:
+    worn = STRAIN_SHARE * found.strain + FADED_SHARE * faded(part.full, found.corners)
     return Sighting(
         text=payload.decode("latin-1"),
         corners=_in_frame(found, part),
         stage=stage.name,
-        effort=min(1.0, stage.effort + STRAIN_SHARE * found.strain),
+        effort=min(1.0, stage.effort + worn),
         took_ms=took_ms,
     )

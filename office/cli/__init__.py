@@ -19,6 +19,7 @@ MODULES: Final = {
     "revoke": "passes",
     "code": "passes",
     "passes": "passes",
+    "worn": "passes",
     "invite": "phones",
     "lost-phone": "phones",
     "schedule": "rules",

@@ -1,9 +1,10 @@
-"""`issue`, `approve`, `suspend`, `resume`, `revoke`, `code`, `passes`, `history`."""
+"""`issue`, `approve`, `suspend`, `resume`, `revoke`, `code`, `passes`, `worn`, `history`."""
 
 from functools import partial
 from pathlib import Path
 
 import click
+from django.utils import timezone
 
 from agent.core.allowlist import PassKind
 from office import issuing, registry, times
@@ -11,6 +12,7 @@ from office.cli.common import by_option, home_option, say, use, why_option
 from office.faults import OfficeFault
 from office.keyring import Keyring
 from office.models import Act, Pass, PassState, Site
+from office.wear import worn_cards
 
 picture = click.Path(dir_okay=False, path_type=Path)
 
@@ -203,6 +205,28 @@ def passes(state: str | None, home: Path | None) -> None:
 
 
 @click.command()
+@home_option
+def worn(home: Path | None) -> None:
+    """List the cards that wear out, the one that fails first before the others.
+
+    One line each: pass id, effort of reading it when it was new and now (0 easy to 1 hardly), readings,
+    and about when it will fail. Print it again with `code`; it stays the same pass.
+
+    \b
+    Example:
+      menshen-office worn
+    """
+    use(home)
+    now = timezone.now()
+    found = worn_cards(now)
+    for one in found:
+        fails = "now" if one.fails == now else f"{one.fails:%Y-%m-%d}" if one.fails else "not within a year"
+        click.echo(f"{one.pass_id}\t{one.at_first:.2f}\t{one.now:.2f}\t{one.readings}\t{fails}")
+    if not found:
+        say("no card wears out, as far as the gates' readings of half a year tell")
+
+
+@click.command()
 @click.argument("subject", required=False)
 @home_option
 def history(subject: str | None, home: Path | None) -> None:
@@ -248,4 +272,4 @@ def import_people(sheet: Path, by: str, home: Path | None) -> None:
     say(f"{len(made)} drafted; next: another person runs `menshen-office approve PASS_ID --by NAME` for each")
 
 
-COMMANDS = (import_people, issue, approve, suspend, resume, revoke, code, passes, history)
+COMMANDS = (import_people, issue, approve, suspend, resume, revoke, code, passes, worn, history)

@@ -64,7 +64,7 @@ def worn_cards(now: datetime) -> list[Worn]:
     return sorted(found, key=lambda one: (one.fails or now + _FAR, -one.now))
 
 
-def _readings(events: Iterator[tuple[str, float, bytes | memoryview[int]]]) -> Iterator[Reading]:
+def _readings(events: "Iterator[tuple[str, float, bytes | memoryview[int]]]") -> Iterator[Reading]:
     for _, at_utc, body in events:
         effort = read(bytes(body)).data.get("effort")
         if isinstance(effort, int | float):

@@ -24,7 +24,7 @@ from rich.table import Table
 from agent.frames import Grey
 from agent.pictures import ENDINGS, PictureFault, load
 from benchmarks.child import Child
-from benchmarks.peers import PEERS, YARDSTICK
+from benchmarks.peers import ABSENT, PEERS, YARDSTICK
 
 LONGER_SIDES_PX: Final = (None, 1280)
 WARM_UP: Final = 3
@@ -134,6 +134,8 @@ def main(arguments: Sequence[str] = ()) -> int:
             " with their contents in .txt beside them; name one, or set MENSHEN_QR_PHOTOS"
         )
         return 0
+    for sentence in ABSENT:
+        print(sentence)
     console = Console(width=None if sys.stdout.isatty() else 100)
     for longer_px in LONGER_SIDES_PX:
         title = f"{len(photos)} photographs, " + ("native size" if longer_px is None else f"{longer_px} px")

@@ -4,7 +4,9 @@ Each is given what its own documentation recommends for QR codes in single
 pictures, and nothing else of ours.
 """
 
+import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Final, TypeAlias
 
 import cv2
@@ -42,9 +44,18 @@ def _zxing() -> Decode:
     return decode
 
 
-def _opencv() -> Decode:
+def _quirc() -> Decode:
+    import quirc  # noqa: PLC0415  the library may be missing
+
+    def decode(luma: Grey) -> list[str]:
+        warnings.simplefilter("ignore", quirc.DecodingFailedWarning)
+        return [legible(data.payload.decode("latin-1")) for _, data in quirc.decode(luma)]
+
+    return decode
+
+
+def _opencv(detector: cv2.QRCodeDetector | cv2.QRCodeDetectorAruco) -> Decode:
     """Only ever run in a child process: it aborts on ordinary pictures."""
-    detector = cv2.QRCodeDetector()
 
     def decode(luma: Grey) -> list[str]:
         _, texts, _, _ = detector.detectAndDecodeMulti(luma)
@@ -58,6 +69,13 @@ PEERS: Final[dict[str, Callable[[], Decode]]] = {
     "menshen, at a gate": lambda: _reader(ReaderConfig()),
     "pyzbar": _pyzbar,
     "zxing-cpp": _zxing,
-    "OpenCV QRCodeDetector": _opencv,
+    "OpenCV QRCodeDetector": lambda: _opencv(cv2.QRCodeDetector()),
+    "OpenCV, Aruco": lambda: _opencv(cv2.QRCodeDetectorAruco()),
 }
+ABSENT: Final[list[str]] = []
+"""Sentences on peers that this machine has not."""
+if find_spec("quirc"):
+    PEERS["quirc"] = _quirc
+else:
+    ABSENT.append("quirc is left out: pip install pyquirc (it is compiled at installation)")
 YARDSTICK: Final = "pyzbar"

@@ -113,7 +113,8 @@ pictures:  ## take the pictures in docs/pictures anew, in both languages
 
 requirements:  ## pin again what pyproject.toml asks for (wants uv)
 	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt
-	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql --extra dev $(PIN) -c requirements/run.txt -o requirements/dev.txt
+	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql --extra dev --extra release $(PIN) -c requirements/run.txt -o requirements/dev.txt
+	printf 'pip\n' | uv pip compile pyproject.toml - $(PIN) -c requirements/run.txt -o requirements/gate.txt
 	printf 'pip\nhatchling\neditables\n' | uv pip compile - $(PIN) -o requirements/build.txt
 
 PIN := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate

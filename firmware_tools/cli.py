@@ -1,4 +1,4 @@
-"""menshen-firmware: what is asked of the people who hold the offline keys."""
+"""menshen-firmware: the key ceremony, releases, and updates on a gate."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +8,9 @@ import click
 
 from firmware_tools import passphrases
 from firmware_tools.key_files import CeremonyFault
+from firmware_tools.release_cli import release
+from firmware_tools.told import Told as _Told
+from firmware_tools.update_cli import update
 
 _DIRECTORY: Final = click.Path(path_type=Path, file_okay=False)
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -18,13 +21,13 @@ _passphrase_file = click.option(
 )
 
 
-class _Told(click.ClickException):
-    """A fault as one sentence, exit code 1."""
-
-
 @click.group()
 def main() -> None:
     """Signed releases, and the keys that everything rests on."""
+
+
+main.add_command(release)
+main.add_command(update)
 
 
 @main.group()

@@ -12,6 +12,7 @@ renaming. This module knows no Django and refuses to know what a grant is.
     al/<sha256>.head              the head's bytes (consistent snapshot)
     al/<sha256>                   sub-indexes and shards
     N.revoke.json, rv/<sha256>.hot  what is denied already, before a list says so
+    N.firmware.json, fw/*         releases, put here by `menshen-firmware release publish`
 """
 
 import contextlib
@@ -261,15 +262,14 @@ def finish(  # noqa: PLR0913, PLR0917  the last step of both
     )
     revoke_bytes = _signed(revoke, "revoke", targets, keyring)
     targets_bytes = trust.files[f"{targets.version}.targets.json"]
-    snapshot = Snapshot(
-        version=version,
-        expires=expires,
-        meta={
-            "targets.json": MetaFile.from_data(targets.version, targets_bytes, ["sha256"]),
-            "allowlist.json": MetaFile.from_data(number, role, ["sha256"]),
-            "revoke.json": MetaFile.from_data(revoke.version, revoke_bytes, ["sha256"]),
-        },
-    )
+    meta = {
+        "targets.json": MetaFile.from_data(targets.version, targets_bytes, ["sha256"]),
+        "allowlist.json": MetaFile.from_data(number, role, ["sha256"]),
+        "revoke.json": MetaFile.from_data(revoke.version, revoke_bytes, ["sha256"]),
+    }
+    if releases := _releases(repo_dir, targets):
+        meta["firmware.json"] = releases
+    snapshot = Snapshot(version=version, expires=expires, meta=meta)
     snapshot_bytes = _signed(snapshot, "snapshot", root, keyring)
     stamp = Timestamp(
         version=version,
@@ -294,6 +294,25 @@ def finish(  # noqa: PLR0913, PLR0917  the last step of both
         bytes_written=sum(map(len, new.values())) + len(stamp_bytes),
         expires_utc=min(expires, ends, root.expires, targets.expires).timestamp(),
     )
+
+
+def _releases(repo_dir: Path, targets: Targets) -> MetaFile | None:
+    """The newest releases that lie there and that their makers have signed.
+
+    What was named once is named on: gates refuse a snapshot that forgets a role. A file that is not
+    signed as the ceremony asks must not keep a list from being published, and is passed over.
+    """
+    before = _newest_snapshot(repo_dir)
+    named = before.meta.get("firmware.json") if before else None
+    for version, path in sorted(versions(repo_dir, "firmware").items(), reverse=True):
+        if named and version <= named.version:
+            break
+        with contextlib.suppress(RepositoryError, ValueError):
+            role = Metadata[Targets].from_bytes(data := path.read_bytes())
+            if role.signed.version == version:
+                targets.verify_delegate("firmware", role.signed_bytes, role.signatures)
+                return MetaFile.from_data(version, data, ["sha256"])
+    return named
 
 
 def _hot_bytes(hot: Denials) -> bytes:

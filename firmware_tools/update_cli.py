@@ -1,0 +1,247 @@
+"""menshen-firmware update: on a gate. Each step is a process of its own, with rights of its own."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from firmware_tools.told import Told
+
+if TYPE_CHECKING:
+    from firmware_tools.device.place import Place
+
+_config = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("/etc/menshen/gate.toml"),
+    show_default=True,
+    help="The gate's configuration.",
+)
+_source = click.option(
+    "--from",
+    "source",
+    metavar="SOURCE",
+    help="http://…, https://… or the folder of a stick; else update.source of gate.toml.",
+)
+_OUTCOMES: Final = {
+    "staged": "staged",
+    "switched": "put on trial",
+    "kept": "kept",
+    "rolled back": "left again",
+    "undone": "back in use",
+    "abandoned": "not switched to",
+    "repaired": "in use after a repair",
+    "stuck": "kept for want of another",
+}
+
+
+@click.group()
+def update() -> None:
+    """Bring this gate to another release, and back.
+
+    \b
+      check      what is offered, and why not what isn't          the updater, with the network
+      fetch      bring the release that is due; stores only       the updater, with the network
+      stage      verify it again and build the other slot         root, without
+      switch     put the other slot on trial                      root, without
+      status     which slot runs, what waits, what went wrong     anybody
+      mark-good  keep the trial now; a gate does so by itself     root
+      rollback   leave the trial, or undo the last release        root
+
+    `auto` does as much of stage and switch as update.automatic of gate.toml says.
+    """
+
+
+@update.command()
+@_config
+@_source
+def check(config: Path, source: str | None) -> None:
+    """Say what is offered for this gate now; bring nothing."""
+    from firmware_tools.device import fetching, place  # noqa: PLC0415  TUF takes a quarter of a second to import
+
+    here = _place(config)
+    try:
+        _, choice = fetching.look(here, _named(source) or here.source, place.moment())
+    except place.UpdateFault as fault:
+        raise Told(str(fault)) from fault
+    for name, why in choice.why.items():
+        click.echo(f"{name}: {why}")
+    if choice.release:
+        click.echo(
+            f"{choice.release.version} is due, {choice.release.bytes / 1e6:.1f} MB; next: menshen-firmware update fetch"
+        )
+    else:
+        click.echo("nothing is due")
+
+
+@update.command()
+@_config
+@_source
+def fetch(config: Path, source: str | None) -> None:
+    """Bring the release that is due. A broken download goes on where it stopped."""
+    from firmware_tools.device import fetching, place  # noqa: PLC0415  as above
+
+    here = _place(config)
+    try:
+        done = fetching.fetch(here, _named(source) or here.source, place.moment())
+    except place.UpdateFault as fault:
+        raise Told(str(fault)) from fault
+    if done.bundle and done.choice.release:
+        click.echo(f"{done.choice.release.version} is here, verified; next: menshen-firmware update stage")
+    else:
+        click.echo("nothing is due; menshen-firmware update check says why")
+
+
+@update.command()
+@click.argument("version", required=False)
+@_config
+def stage(version: str | None, config: Path) -> None:
+    """Verify what was fetched once more, and build the other slot from it.
+
+    With VERSION, also an older one, if it is not below the floor.
+    """
+    from firmware_tools.device import place, staging  # noqa: PLC0415  as above
+
+    try:
+        manifest = staging.stage(_place(config), place.moment(), version)
+    except place.UpdateFault as fault:
+        raise Told(str(fault)) from fault
+    click.echo(f"{manifest.version} stands in the other slot; next: menshen-firmware update switch")
+
+
+@update.command()
+@_config
+def switch(config: Path) -> None:
+    """Put the other slot on trial: the gate restarts, and goes back by itself if it does not prove well."""
+    click.echo(f"{_switch(_place(config))} is on trial; menshen-firmware update status says how it does")
+
+
+@update.command()
+@_config
+def auto(config: Path) -> None:
+    """Stage and switch what was fetched, as far as update.automatic allows; for a timer."""
+    from firmware_tools.device import place, staging  # noqa: PLC0415  as above
+
+    here = _place(config)
+    if here.automatic == "fetch" or not here.updates.is_dir():
+        click.echo("nothing to do")
+        return
+    try:
+        manifest = staging.stage(here, place.moment())
+    except place.UpdateFault as fault:
+        if str(fault).startswith("nothing is due"):
+            click.echo(str(fault))
+            return
+        raise Told(str(fault)) from fault
+    click.echo(f"{manifest.version} stands in the other slot")
+    if here.automatic == "switch":
+        click.echo(f"{_switch(here)} is on trial")
+
+
+@update.command()
+@_config
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(config: Path, as_json: bool) -> None:
+    """Which slot runs, what waits beside it, and what became of the last releases."""
+    here = _place(config)
+    slots = here.slots
+    state, current = slots.state(), slots.current()
+    progress = _progress(here)
+    about = {name: slots.about(name) for name in ("a", "b")}
+    if as_json:
+        from dataclasses import asdict  # noqa: PLC0415
+
+        whole = {"current": current, "slots": about, "progress": progress, **asdict(state)}
+        click.echo(json.dumps(whole, indent=1))
+        return
+    for name, one in about.items():
+        role = "runs" if name == current else "waits" if one else "empty or not whole"
+        if state.trial and state.trial.slot == name:
+            role += f", on trial, start {state.trial.starts} of 3"
+        click.echo(f"slot {name}   {one['version'] if one else '-':<8} {role}")
+    click.echo(f"floor    {state.floor}")
+    if progress:
+        more = f" {progress.get('percent')} %" if progress.get("phase") == "fetching" else ""
+        said = " ".join(filter(None, (progress.get("phase"), progress.get("version"), progress.get("why"))))
+        click.echo(f"updater  {said}{more}, {progress.get('at')}")
+    for version, why in state.failed.items():
+        click.echo(f"failed   {version}: {why}")
+    for entry in state.history[-5:]:
+        from datetime import UTC, datetime  # noqa: PLC0415
+
+        at = datetime.fromtimestamp(entry["at"], UTC)
+        why = f": {entry['why']}" if entry["why"] else ""
+        click.echo(
+            f"{at:%Y-%m-%d %H:%M}  {entry['version']} {_OUTCOMES.get(entry['what'], entry['what'])}{why}"
+        )
+
+
+@update.command()
+@_config
+@click.option("--why", default="asked to", help="For the record and the office.")
+def rollback(config: Path, why: str) -> None:
+    """Leave the trial, or go back to the release before; never below the floor."""
+    from firmware_tools.device import guard  # noqa: PLC0415
+
+    slots = _place(config).slots
+    try:
+        said = slots.go_back(why)
+        guard.adopt(slots, guard.UNITS) if guard.UNITS.is_dir() else None
+    except (guard.GuardFault, OSError) as fault:
+        raise Told(str(fault)) from fault
+    click.echo(said)
+    guard.restart()
+
+
+@update.command("mark-good")
+@_config
+def mark_good(config: Path) -> None:
+    """Keep the trial without waiting for its health check."""
+    from firmware_tools.device import guard  # noqa: PLC0415
+
+    try:
+        version = _place(config).slots.keep()
+    except (guard.GuardFault, OSError) as fault:
+        raise Told(str(fault)) from fault
+    click.echo(f"{version} is kept")
+
+
+def _switch(here: "Place") -> str:
+    from firmware_tools.device import guard  # noqa: PLC0415
+
+    try:
+        version = here.slots.switch(online=_online(here))
+        guard.adopt(here.slots, guard.UNITS) if guard.UNITS.is_dir() else None
+    except (guard.GuardFault, OSError) as fault:
+        raise Told(str(fault)) from fault
+    guard.restart(watcher=True)
+    return version
+
+
+def _place(config: Path) -> "Place":
+    from firmware_tools.device import place  # noqa: PLC0415
+
+    try:
+        return place.Place.read(config)
+    except place.UpdateFault as fault:
+        raise Told(str(fault)) from fault
+
+
+def _named(source: str | None) -> str | None:
+    return source if source is None or "://" in source or source.startswith("dir:") else f"dir:{source}"
+
+
+def _online(here: "Place") -> bool:
+    try:
+        return json.loads(here.link_file.read_bytes()[:4096]).get("online") is True
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _progress(here: "Place") -> dict[str, str]:
+    try:
+        found = json.loads(here.progress_file.read_bytes()[:4096])
+    except (OSError, ValueError):
+        return {}
+    return {k: str(v) for k, v in found.items()} if isinstance(found, dict) else {}

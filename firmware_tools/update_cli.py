@@ -76,15 +76,16 @@ def check(config: Path, source: str | None) -> None:
 
 
 @update.command()
+@click.argument("version", required=False)
 @_config
 @_source
-def fetch(config: Path, source: str | None) -> None:
-    """Bring the release that is due. A broken download goes on where it stopped."""
+def fetch(version: str | None, config: Path, source: str | None) -> None:
+    """Bring the release that is due, or VERSION. A broken download goes on where it stopped."""
     from firmware_tools.device import fetching, place  # noqa: PLC0415  as above
 
     here = _place(config)
     try:
-        done = fetching.fetch(here, _named(source) or here.source, place.moment())
+        done = fetching.fetch(here, _named(source) or here.source, place.moment(), version)
     except place.UpdateFault as fault:
         raise Told(str(fault)) from fault
     if done.bundle and done.choice.release:

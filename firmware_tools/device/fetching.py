@@ -18,7 +18,7 @@ from agent.stores.http_source import HttpSource
 from agent.stores.sources import DirectorySource, Source, SourceFault
 from agent.stores.tuf_client import Distrust
 from firmware_tools.device import download
-from firmware_tools.device.offers import Choice, Offers, Release, choose, offers
+from firmware_tools.device.offers import Choice, Offers, Release, asked_for, choose, offers
 from firmware_tools.device.place import Place, UpdateFault
 from firmware_tools.private_files import write_over
 
@@ -54,9 +54,11 @@ def look(place: Place, source: str, now: Moment) -> tuple[Offers, Choice]:
     return found, choose(found, place, running, state.floor, state.failed)
 
 
-def fetch(place: Place, source: str, now: Moment) -> Fetched:
+def fetch(place: Place, source: str, now: Moment, version: str | None = None) -> Fetched:
     """Bring the release that is for this gate now, if there is one.
 
+    Args:
+        version: a certain one instead, whoever's turn it is; not below the floor.
     Raises:
         UpdateFault: as for look; or there is no room, or the line broke, and the next attempt goes on.
     """
@@ -64,6 +66,8 @@ def fetch(place: Place, source: str, now: Moment) -> Fetched:
     try:
         found, choice = look(place, source, now)
         release = choice.release
+        if version is not None:
+            release = asked_for(found, place, version, place.slots.state().floor, "fetched")
         if release is None:
             progress.say("current", "", 0)
             return Fetched(choice, None)
@@ -74,7 +78,7 @@ def fetch(place: Place, source: str, now: Moment) -> Fetched:
         _keep_proof(place.updates, found.files)
         _forget_others(place.updates, release, found.files)
         progress.say("fetched", release.version, 100)
-        return Fetched(choice, bundle)
+        return Fetched(Choice(release, choice.why), bundle)
     except UpdateFault as fault:
         progress.say("refused", "", 0, str(fault))
         raise

@@ -357,7 +357,8 @@ class Slots:
         for slot in (state.good, *NAMES):
             if (about := self.about(slot)) is not None:
                 self._point(slot)
-                self._keep(replace(state, good=slot, trial=None).told("repaired", str(about["version"])))
+                what = "repaired" if state.history else "installed"
+                self._keep(replace(state, good=slot, trial=None).told(what, str(about["version"])))
                 return f"the link led nowhere; {about['version']} in slot {slot} runs"
         raise GuardFault(f"found no whole slot in {self.root}; install a release with a stick or a new card")
 

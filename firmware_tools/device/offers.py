@@ -15,7 +15,7 @@ from agent.stores.anchor import Anchor
 from agent.stores.sources import Source
 from agent.stores.tuf_client import following, path_of
 from firmware_tools.bundle import MAX_BUNDLE_BYTES
-from firmware_tools.device.place import Place
+from firmware_tools.device.place import Place, UpdateFault
 from firmware_tools.releases import ROLE, terms_of, why_not
 from firmware_tools.rollout import Terms
 from firmware_tools.versions import order
@@ -94,6 +94,25 @@ def choose(found: Offers, place: Place, running: str, floor: str, failed: Mappin
             return Choice(release, why)
         why[release.path.rpartition("/")[2].partition(".")[2]] = reason
     return Choice(None, why)
+
+
+def asked_for(found: Offers, place: Place, version: str, floor: str, deed: str) -> Release:
+    """A certain release, newer or older, whoever's turn it is.
+
+    Args:
+        deed: what is not done with it, if it can't be: `fetched` or `installed`.
+    Raises:
+        UpdateFault: it is not there for this machine, or below the floor.
+    """
+    for release in found.releases:
+        if release.version == version and not release.terms.fits.misfit(
+            place.board, place.arch, place.python
+        ):
+            if why := refuses(release, place, floor):
+                raise UpdateFault(f"{version} is not {deed}: {why}")
+            return release
+    known = ", ".join(sorted({one.version for one in found.releases}, key=order)) or "none"
+    raise UpdateFault(f"found no release {version} for this gate, wanted one of {known}")
 
 
 def refuses(release: Release, place: Place, floor: str) -> str | None:

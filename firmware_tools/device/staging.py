@@ -26,7 +26,7 @@ from agent.stores.sources import DirectorySource, SourceFault
 from agent.stores.tuf_client import Distrust
 from firmware_tools import bundle
 from firmware_tools.device.guard import GuardFault, Slots
-from firmware_tools.device.offers import Choice, Release, choose, offers, refuses
+from firmware_tools.device.offers import Release, asked_for, choose, offers
 from firmware_tools.device.place import Place, UpdateFault, free_bytes
 from firmware_tools.manifest import LOCK, BundleFault, Manifest, Store, keeps_going
 from firmware_tools.private_files import sync_directory, write_new
@@ -34,6 +34,8 @@ from firmware_tools.private_files import sync_directory, write_new
 _MANY: Final = 1.35
 """Room for a slot, in sizes of what the wheels hold: their bytecode, and blocks that are not full."""
 _SPARE_BYTES: Final = 16 * 1024 * 1024
+_LEAST_BYTES: Final = 1_000_000
+"""For what is remembered of versions, before anything is built."""
 _PIP_S: Final = 1800.0
 _TRY_S: Final = 120.0
 _QUIET: Final = ("--isolated", "--disable-pip-version-check", "--no-input", "--quiet")
@@ -61,6 +63,11 @@ def stage(
     slots = place.slots
     try:
         slots.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if (free := free_bytes(slots.root)) < _LEAST_BYTES:
+            raise UpdateFault(
+                f"found {free // 1000} kB free on the data partition, wanted {_LEAST_BYTES // 1000} to begin with; "
+                "make room there"
+            )
         release = _verified(place, now, version)
         with slots.alone():
             return _build(place, slots, release, python, step)
@@ -81,22 +88,14 @@ def _verified(place: Place, now: Moment, version: str | None) -> Release:
     except (Distrust, SourceFault) as fault:
         raise UpdateFault(f"what was fetched is not believed: {fault}") from fault
     if version is None:
-        choice: Choice = choose(found, place, running, state.floor, state.failed)
+        choice = choose(found, place, running, state.floor, state.failed)
         if choice.release is None:
             raise UpdateFault(
                 "nothing is due: "
                 + ("; ".join(f"{n}: {why}" for n, why in choice.why.items()) or "nothing was fetched")
             )
         return choice.release
-    for release in found.releases:
-        if release.version == version and not release.terms.fits.misfit(
-            place.board, place.arch, place.python
-        ):
-            if why := refuses(release, place, state.floor):
-                raise UpdateFault(f"{version} is not installed: {why}")
-            return release
-    known = ", ".join(sorted({one.version for one in found.releases})) or "none"
-    raise UpdateFault(f"found no release {version} for this gate, wanted one of {known}")
+    return asked_for(found, place, version, state.floor, "installed")
 
 
 def _build(
@@ -140,7 +139,9 @@ def first(slots: Slots, source: Path, python: str = "/usr/bin/python3") -> Manif
         UpdateFault: there is a slot already, or the bundle is not whole.
     """
     if slots.current() or slots.about("a"):
-        raise UpdateFault(f"found slots in {slots.root}, wanted none; on a gate: menshen-firmware update stage")
+        raise UpdateFault(
+            f"found slots in {slots.root}, wanted none; on a gate: menshen-firmware update stage"
+        )
     try:
         slots.root.mkdir(mode=0o755, parents=True, exist_ok=True)
         folder = slots.root / "a"

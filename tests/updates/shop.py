@@ -7,7 +7,7 @@ of it. The clock is tests.trusted_site's, in 2031.
 import base64
 import hashlib
 import os
-import stat
+import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from firmware_tools.device import fetching, staging
 from firmware_tools.device.guard import Slots
 from firmware_tools.device.place import Place
 from firmware_tools.rollout import Rollout
+from office import repository
 from tests.trusted_site import PASSPHRASE, TrustedSite
 
 BUILT = 1_900_000_000
@@ -41,7 +42,9 @@ migrations = ["one"]
 """
 
 
-def wheel(folder: Path, name: str, version: str, files: dict[str, str], *, script: str = "", needs=()) -> Path:
+def wheel(
+    folder: Path, name: str, version: str, files: dict[str, str], *, script: str = "", needs=()
+) -> Path:
     """A wheel, written by hand: the same bytes each time."""
     info = f"{name}-{version}.dist-info"
     members = {**files}
@@ -49,7 +52,9 @@ def wheel(folder: Path, name: str, version: str, files: dict[str, str], *, scrip
         f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nLicense: MIT\n"
         + "".join(f"Requires-Dist: {need}\n" for need in needs)
     )
-    members[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: shop\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    members[f"{info}/WHEEL"] = (
+        "Wheel-Version: 1.0\nGenerator: shop\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    )
     if script:
         members[f"{info}/entry_points.txt"] = f"[console_scripts]\n{script}\n"
     rows = []
@@ -103,8 +108,8 @@ class Shop:
     def slots(self) -> Slots:
         return self.place.slots
 
-    def fetch(self, source: str | None = None) -> fetching.Fetched:
-        return fetching.fetch(self.place, source or self.place.source, self.site.moment())
+    def fetch(self, source: str | None = None, version: str | None = None) -> fetching.Fetched:
+        return fetching.fetch(self.place, source or self.place.source, self.site.moment(), version)
 
     def stage(self, version: str | None = None, step=lambda _name: None):
         return staging.stage(self.place, self.site.moment(), version, sys.executable, step)
@@ -117,8 +122,6 @@ class Shop:
 
     def runs(self) -> str:
         """The version that the gate's own command says, through the link."""
-        import subprocess
-
         agent = self.slots.root / "current" / "venv" / "bin" / "menshen-agent"
         done = subprocess.run([agent, "--version"], capture_output=True, text=True, check=True)
         return done.stdout.split()[-1]
@@ -184,8 +187,6 @@ class Shop:
         self.publish()
 
     def publish(self) -> None:
-        from office import repository
-
         releases.publish(self.releases, self.site.repo)
         self.site.now += 60
         repository.renew(self.site.repo, self.site.trust, self.site.keyring, self.site.now)
@@ -193,5 +194,3 @@ class Shop:
     def first(self, version: str = "0.1.0", **terms) -> None:
         """The gate as it left the works."""
         staging.first(self.slots, self.bundle(version, **terms), sys.executable)
-
-

@@ -85,7 +85,9 @@ def test_while_a_slot_is_on_trial_the_other_is_not_touched(slots):
 
 def test_a_slot_that_is_not_whole_is_not_switched_to(slots):
     assert slots.forget_other() == "b"
-    with pytest.raises(GuardFault, match="nothing whole in the other slot; run: menshen-firmware update stage"):
+    with pytest.raises(
+        GuardFault, match="nothing whole in the other slot; run: menshen-firmware update stage"
+    ):
         slots.switch(online=False)
 
 
@@ -93,7 +95,9 @@ def test_a_slot_that_can_not_read_what_the_other_wrote_is_not_gone_back_to(slots
     fill(slots.root, "b", "0.2.0", stores={"journal": {"writes": 3, "reads": [2, 3]}})
     slots.switch(online=False)
     slots.keep()
-    with pytest.raises(GuardFault, match=r"0\.1\.0 can't read form 3 of the journal, which 0\.2\.0 has written"):
+    with pytest.raises(
+        GuardFault, match=r"0\.1\.0 can't read form 3 of the journal, which 0\.2\.0 has written"
+    ):
         slots.go_back("asked to")
 
 
@@ -267,7 +271,9 @@ def test_the_guard_needs_nothing_but_the_standard_library(slots, tmp_path):
     slots.switch(online=False)
     done = guard_runs("begin", "--slots", str(slots.root), "--units", str(units))
     assert done.stdout == "guard: 0.2.0 is on trial, start 1 of 3\n"
-    done = guard_runs("watch", "--slots", str(slots.root), "--units", str(units), "--within", "0.3", "--every", "0.1")
+    done = guard_runs(
+        "watch", "--slots", str(slots.root), "--units", str(units), "--within", "0.3", "--every", "0.1"
+    )
     assert "went back" in done.stdout
     assert runs(slots) == "0.1.0"
     done = guard_runs("begin", "--slots", str(tmp_path / "nothing"))

@@ -152,6 +152,20 @@ class FellowsConfig(_Section):
         return self
 
 
+class UpdateConfig(_Section):
+    """Where releases come from, and how far the gate goes with them by itself; for `menshen-firmware update`.
+
+    Args:
+        source: dir:/path, http://… or https://… of what `menshen-firmware release publish` filled;
+            "" looks where the list comes from, unless that is mqtt.
+        automatic: `fetch` only brings the release that is due, `stage` builds the other slot as well,
+            and `switch` also puts it on trial.
+    """
+
+    source: str = Field(default="", max_length=1024, pattern=r"^(|(dir:|https?://).*)$")
+    automatic: Literal["fetch", "stage", "switch"] = "switch"
+
+
 class ClockConfig(_Section):
     """How the clock's trust is found; anything but `auto` is for benches."""
 
@@ -178,6 +192,7 @@ class GateConfig(_Section):
     clock: ClockConfig = Field(default_factory=ClockConfig)
     health: HealthConfig = Field(default_factory=HealthConfig)
     fellows: FellowsConfig = Field(default_factory=FellowsConfig)
+    update: UpdateConfig = Field(default_factory=UpdateConfig)
 
     # Where things lie under `state`, for both processes alike.
 
@@ -241,6 +256,11 @@ class GateConfig(_Section):
     @property
     def list_file(self) -> Path:
         return self.state / "sync" / "list.db"
+
+    @property
+    def link_file(self) -> Path:
+        """Whether sync reaches the broker; see agent.stores.link."""
+        return self.state / "sync" / "link.json"
 
     @property
     def pointer_file(self) -> Path:

@@ -34,6 +34,8 @@ from firmware_tools.versions import order
 
 PRODUCT: Final = "menshen"
 _PIN: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+_FOR_READERS: Final = {"code", "migrations"}
+"""What forms.toml says to those who change a store, and to no gate."""
 _UNITS: Final = (
     "*.service", "*.path", "*.timer", "*.target", "*.socket", "*.mount", "*.slice", "*.conf", "*.d/*.conf", "udev/*.rules",
 )  # fmt: skip
@@ -97,7 +99,7 @@ def build(recipe: Recipe, out: Path) -> tuple[Path, Manifest]:
                     "python": recipe.python,
                 },
                 "floor": recipe.floor,
-                "stores": {name: store.model_dump() for name, store in _stores(recipe.forms).items()},
+                "stores": {name: store.model_dump() for name, store in stores_in(recipe.forms).items()},
                 "unpacked_bytes": sum(bundle.check_wheel(one.path) for one in wheels),
                 "files": {path: _listed(source) for path, source in sources.items()},
             }
@@ -179,10 +181,15 @@ def _units(folder: Path) -> dict[str, Path | bytes]:
     return {f"units/{path.relative_to(folder)}": path for path in sorted(found)}
 
 
-def _stores(forms: Path) -> Mapping[str, Store]:
+def stores_in(forms: Path) -> Mapping[str, Store]:
+    """The table of forms, without what only readers of the code want.
+
+    Raises:
+        ValueError: it is no such table.
+    """
     fields = tomllib.loads(forms.read_text(encoding="utf-8"))
     return {
-        name: Store.model_validate({key: value for key, value in one.items() if key != "migrations"})
+        name: Store.model_validate({key: value for key, value in one.items() if key not in _FOR_READERS})
         for name, one in fields.items()
     }
 

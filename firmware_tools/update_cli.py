@@ -113,9 +113,18 @@ def stage(version: str | None, config: Path) -> None:
 
 @update.command()
 @_config
-def switch(config: Path) -> None:
-    """Put the other slot on trial: the gate restarts, and goes back by itself if it does not prove well."""
-    click.echo(f"{_switch(_place(config))} is on trial; menshen-firmware update status says how it does")
+@click.option("--by-hand", is_flag=True, help="Change the link alone, where no systemd runs the gate.")
+def switch(config: Path, by_hand: bool) -> None:
+    """Put the other slot on trial: the gate restarts, and goes back by itself if it does not prove well.
+
+    \b
+    With --by-hand, whoever starts the gate does what the units would:
+      python -m firmware_tools.device.guard begin   before each start of the gate, from SLOTS/current
+      python -m firmware_tools.device.guard watch   once it runs
+    """
+    click.echo(
+        f"{_switch(_place(config), by_hand=by_hand)} is on trial; menshen-firmware update status says how it does"
+    )
 
 
 @update.command()
@@ -137,7 +146,7 @@ def auto(config: Path) -> None:
         raise Told(str(fault)) from fault
     click.echo(f"{manifest.version} stands in the other slot")
     if here.automatic == "switch":
-        click.echo(f"{_switch(here)} is on trial")
+        click.echo(f"{_switch(here, by_hand=False)} is on trial")
 
 
 @update.command()
@@ -188,11 +197,10 @@ def rollback(config: Path, why: str) -> None:
     slots = _place(config).slots
     try:
         said = slots.go_back(why)
-        guard.adopt(slots, guard.UNITS) if guard.UNITS.is_dir() else None
+        click.echo(said)
+        guard.hand_over(slots)
     except (guard.GuardFault, OSError) as fault:
         raise Told(str(fault)) from fault
-    click.echo(said)
-    guard.restart()
 
 
 @update.command("mark-good")
@@ -208,15 +216,20 @@ def mark_good(config: Path) -> None:
     click.echo(f"{version} is kept")
 
 
-def _switch(here: "Place") -> str:
+def _switch(here: "Place", *, by_hand: bool) -> str:
     from firmware_tools.device import guard  # noqa: PLC0415
 
+    if not by_hand and (why := guard.unwatched()):
+        raise Told(
+            f"the other slot is not put on trial: {why}, so nobody would watch it and go back. "
+            "Start the gate yourself and use: menshen-firmware update switch --by-hand"
+        )
     try:
         version = here.slots.switch(online=_online(here))
-        guard.adopt(here.slots, guard.UNITS) if guard.UNITS.is_dir() else None
+        if not by_hand:
+            guard.hand_over(here.slots, watcher=True)
     except (guard.GuardFault, OSError) as fault:
         raise Told(str(fault)) from fault
-    guard.restart(watcher=True)
     return version
 
 

@@ -40,6 +40,7 @@ class GateHealth:
     """What the gate process knows; see the module for each field."""
 
     at: str = ""
+    version: str = ""
     mode: str = "normal"
     door: str = "unknown"
     lockdown: bool = False

@@ -16,6 +16,7 @@ from agent.stores.heard import HeardStore
 from agent.stores.housekeeping import Housekeeping
 from agent.stores.vitals import HealthFile, Pulse
 from agent.stores.writer import JournalWriter
+from agent.wiring.version import installed_version
 
 
 def housekeeping_of(config: GateConfig, gatekeeper: Gatekeeper, clock: Clock) -> Housekeeping:
@@ -70,6 +71,7 @@ def health_file_of(
         now, allowlist = clock.now(), gatekeeper.allowlist
         return GateHealth(
             at=iso(now.utc),
+            version=installed_version(),
             door=gatekeeper.door.state,
             lockdown=gatekeeper.doorkeeper.vows.lockdown,
             list=allowlist.head.number if allowlist else None,

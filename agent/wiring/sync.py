@@ -22,6 +22,7 @@ from agent.stores import acknowledged
 from agent.stores.anchor import Anchor
 from agent.stores.http_source import HttpSource
 from agent.stores.journal_reader import JournalReader
+from agent.stores.link import Link
 from agent.stores.lists import open_store
 from agent.stores.mqtt_source import MqttSource, list_prefix
 from agent.stores.pointer import PointerStore
@@ -31,6 +32,7 @@ from agent.uplink import Uplink
 from agent.wiring.fellows import fellows_of
 from agent.wiring.ordering import OrderCarrier
 from agent.wiring.telling import teller_of
+from agent.wiring.version import installed_version
 from hw.clocks import FlooredClock, SystemClock
 
 
@@ -131,8 +133,10 @@ def sync_process(config: GateConfig, stop: threading.Event) -> None:
         threads = (sender, bringer, teller, carrier, speaker)
         for thread in threads:
             thread.start()
+        link = Link(config.link_file, installed_version())
         watchdog.ready()
         while not stop.wait(1.0):
+            link.say(online=broker.online)
             if all(thread.is_alive() for thread in threads):
                 watchdog.pat()  # a dead thread stops the patting, and systemd starts us anew
         watchdog.stopping()

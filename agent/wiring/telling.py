@@ -1,7 +1,5 @@
 """Puts the teller together: what sync says besides the log."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from agent import RELEASED_UTC
 from agent.config import GateConfig
 from agent.core.health import Machine
@@ -9,6 +7,7 @@ from agent.ports import Broker
 from agent.stores.journal_reader import JournalReader
 from agent.teller import Teller
 from agent.uplink import Uplink
+from agent.wiring.version import installed_version
 from hw import machine
 from hw.clocks import FlooredClock, SystemClock
 
@@ -29,11 +28,3 @@ def teller_of(config: GateConfig, broker: Broker, uplink: Uplink) -> Teller:
         version=installed_version(),
         discovery_prefix=config.health.home_assistant,
     )
-
-
-def installed_version() -> str:
-    """This software's version."""
-    try:
-        return version("menshen")
-    except PackageNotFoundError:
-        return "unknown"

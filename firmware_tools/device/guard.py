@@ -43,6 +43,7 @@ SLOTS: Final = Path("/var/lib/menshen/slots")
 UNITS: Final = Path("/run/systemd/system")
 CONFIG: Final = Path("/etc/menshen/gate.toml")
 NAMES: Final = ("a", "b")
+RESTARTED: Final = ("menshen-gate.service", "menshen-sync.service", "menshen-guard-watch.service")
 MOST_STARTS: Final = 3
 HEALTH_S: Final = 240.0
 LOOK_EVERY_S: Final = 5.0
@@ -463,6 +464,16 @@ def _ask(check: Sequence[str], within_s: float) -> tuple[bool, str]:
     return done.returncode == 0, said
 
 
+def unwatched() -> str:
+    """Why nobody here would restart the gate and watch a trial; empty if somebody would."""
+    if not shutil.which("systemctl") or not Path("/run/systemd/system").is_dir():
+        return "this machine is not run by systemd"
+    asked = ["systemctl", "cat", *RESTARTED]
+    if subprocess.run(asked, capture_output=True, check=False, timeout=60).returncode:
+        return f"systemd does not know all of {', '.join(RESTARTED)}"
+    return ""
+
+
 def restart(*, gate: bool = True, watcher: bool = False) -> None:
     """Let systemd read its units again and start what runs from a slot anew.
 
@@ -470,8 +481,8 @@ def restart(*, gate: bool = True, watcher: bool = False) -> None:
         gate: the gate as well; it needs no telling when it is being started.
         watcher: watch a trial, too.
     """
-    if not shutil.which("systemctl"):
-        print("there is no systemctl here; start the gate and sync anew")
+    if why := unwatched():
+        print(f"{why}: start the gate and sync anew")
         return
     commands = [
         ["daemon-reload"],
@@ -481,6 +492,20 @@ def restart(*, gate: bool = True, watcher: bool = False) -> None:
     ]
     for command in commands:
         subprocess.run(["systemctl", *command], check=False, timeout=60)
+
+
+def hand_over(slots: Slots, units: Path | None = None, *, gate: bool = True, watcher: bool = False) -> None:
+    """After the link has changed: its units and its code run from now on, or somebody is told to see to it.
+
+    Args:
+        units: where they go; None is where systemd looks, if it runs the gate.
+        gate, watcher: see restart.
+    """
+    if units is None and (why := unwatched()):
+        print(f"{why}: start the gate and sync anew from {slots.root / 'current'}")
+        return
+    adopt(slots, units or UNITS)
+    restart(gate=gate, watcher=watcher)
 
 
 def _other(slot: str) -> str:
@@ -509,7 +534,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("what", choices=("begin", "adopt", "watch", "back"))
     parser.add_argument("--slots", type=Path, default=SLOTS)
-    parser.add_argument("--units", type=Path, default=UNITS)
+    parser.add_argument("--units", type=Path, help=f"default: {UNITS}, where systemd runs the gate")
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--within", type=float, default=HEALTH_S, metavar="SECONDS")
     parser.add_argument("--every", type=float, default=LOOK_EVERY_S, metavar="SECONDS")
@@ -521,11 +546,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if said := slots.begin():
                 print(f"guard: {said}")
             if slots.current() != before:
-                adopt(slots, asked.units)
-                restart(gate=False)
+                hand_over(slots, asked.units, gate=False)
         elif asked.what == "adopt":
             slots.begin() if slots.state().trial is None else None
-            print(f"guard: {adopt(slots, asked.units)} units of slot {slots.current()} taken")
+            print(f"guard: {adopt(slots, asked.units or UNITS)} units of slot {slots.current()} taken")
         elif asked.what == "watch":
             agent = asked.slots / "current" / "venv" / "bin" / "menshen-agent"
             kept = watch(
@@ -535,8 +559,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             print(f"guard: {slots.go_back('asked to')}")
         if asked.what in {"watch", "back"} and slots.current() != before:
-            adopt(slots, asked.units)
-            restart()
+            hand_over(slots, asked.units)
     except (GuardFault, OSError) as fault:
         print(f"guard: {fault}", file=sys.stderr)
         return 3

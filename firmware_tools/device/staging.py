@@ -234,6 +234,7 @@ def _run(command: Sequence[str], within_s: float, what: str) -> str:
 
     Raises:
         UpdateFault: what, and the program's last line.
+        OSError: it found no room.
     """
     environment = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -257,7 +258,10 @@ def _run(command: Sequence[str], within_s: float, what: str) -> str:
     except OSError as fault:
         raise UpdateFault(f"{what}: {fault.strerror} ({command[0]})") from fault
     if done.returncode:
-        lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        said = done.stderr + done.stdout
+        if os.strerror(errno.ENOSPC) in said:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
         raise UpdateFault(f"{what}: {lines[-1][:300] if lines else f'it ended with {done.returncode}'}")
     return done.stdout
 

@@ -224,7 +224,7 @@ def nurse() -> None:
         child = os.fork()
         if child == 0:
             os.setsid()
-            with open(os.devnull, "w") as quiet, contextlib.suppress(BaseException):
+            with Path(os.devnull).open("w") as quiet, contextlib.suppress(BaseException):
                 os.dup2(quiet.fileno(), 2)
                 install_for_ever(folder, asked["step"], asked["after"])
             os._exit(0)

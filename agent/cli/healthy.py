@@ -1,0 +1,76 @@
+"""menshen-agent healthy."""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from agent.cli.common import config_option, loaded
+from agent.config import GateConfig
+
+_TEXT = "MENSHEN TEST CARD"
+
+
+@click.command()
+@config_option
+@click.option("--online", "must_be_online", is_flag=True, help="The broker must be reached, too.")
+def healthy(config_path: Path, must_be_online: bool) -> None:
+    """Say whether the running gate does well with this software; for the trial of an update.
+
+    This software must read a picture of a code; the gate's process must be of this version, get pictures,
+    answer for the door, write its journal and use its list. Changes nothing.
+
+    \b
+    Example:
+      menshen-agent healthy --online
+    """
+    found = list(_ailments(loaded(config_path), must_be_online=must_be_online))
+    for sentence in found:
+        click.echo(sentence)
+    if found:
+        raise SystemExit(1)
+    click.echo("well")
+
+
+def _ailments(config: GateConfig, *, must_be_online: bool) -> Iterator[str]:
+    from agent.core.wellness import ailments  # noqa: PLC0415
+    from agent.stores import link, vitals  # noqa: PLC0415
+    from agent.wiring.version import installed_version  # noqa: PLC0415
+
+    version = installed_version()
+    if not _reads(config):
+        yield "decoder: a clean picture of a code was not read"
+    if must_be_online and not link.online(config.link_file, version):
+        yield "broker: not reached since the update, and it was before"
+    health, age_s = vitals.read(config.health_file), None
+    with contextlib.suppress(OSError):
+        age_s = max(0.0, time.time() - config.health_file.stat().st_mtime)
+    yield from ailments(health, age_s, version, _stored_list(config))
+
+
+def _reads(config: GateConfig) -> bool:
+    """Whether the reader that the gate uses reads a picture that is made here."""
+    import cv2  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
+    from agent.vision import Reader  # noqa: PLC0415
+
+    code = np.asarray(cv2.QRCodeEncoder.create().encode(_TEXT), dtype=np.uint8)
+    picture = np.pad(code, 4, constant_values=255).repeat(6, axis=0).repeat(6, axis=1)
+    return any(sighting.text == _TEXT for sighting in Reader(config.reader).read(picture))
+
+
+def _stored_list(config: GateConfig) -> int | None:
+    from agent.stores import read_only  # noqa: PLC0415
+    from agent.stores.lists import View  # noqa: PLC0415
+
+    with contextlib.suppress(sqlite3.Error):
+        connection, _ = read_only.connect(config.list_file, timeout=5.0)
+        with contextlib.closing(connection):
+            current = View(connection).current()
+            if current is not None and time.time() < current.expires_utc:
+                return current.number
+    return None

@@ -32,8 +32,8 @@ _gates = click.option(
 )
 _percent = click.option(
     "--percent",
-    type=click.FloatRange(0, 100),
-    default=0.0,
+    type=click.IntRange(0, 100),
+    default=0,
     show_default=True,
     help="How many of all other gates.",
 )

@@ -41,6 +41,7 @@ def update() -> None:
     """Bring this gate to another release, and back.
 
     \b
+      first      build the first slot, on a new machine            root, without
       check      what is offered, and why not what isn't          the updater, with the network
       fetch      bring the release that is due; stores only       the updater, with the network
       stage      verify it again and build the other slot         root, without
@@ -62,7 +63,7 @@ def check(config: Path, source: str | None) -> None:
 
     here = _place(config)
     try:
-        _, choice = fetching.look(here, _named(source) or here.source, place.moment())
+        found, choice = fetching.look(here, _named(source) or here.source, place.moment())
     except place.UpdateFault as fault:
         raise Told(str(fault)) from fault
     for name, why in choice.why.items():
@@ -71,6 +72,8 @@ def check(config: Path, source: str | None) -> None:
         click.echo(
             f"{choice.release.version} is due, {choice.release.bytes / 1e6:.1f} MB; next: menshen-firmware update fetch"
         )
+    elif not choice.why and not found.releases:
+        click.echo("nothing is due: no releases are published there")
     else:
         click.echo("nothing is due")
 
@@ -112,6 +115,20 @@ def stage(version: str | None, config: Path) -> None:
 
 
 @update.command()
+@click.argument("bundle", type=click.Path(path_type=Path, dir_okay=False))
+@_config
+def first(bundle: Path, config: Path) -> None:
+    """Build the first slot of a machine that has none, from a bundle that you trust."""
+    from firmware_tools.device import place, staging  # noqa: PLC0415  as above
+
+    try:
+        manifest = staging.first(_place(config).slots, bundle)
+    except place.UpdateFault as fault:
+        raise Told(str(fault)) from fault
+    click.echo(f"{manifest.version} stands in slot a, and runs from the next start on")
+
+
+@update.command()
 @_config
 @click.option("--by-hand", is_flag=True, help="Change the link alone, where no systemd runs the gate.")
 def switch(config: Path, by_hand: bool) -> None:
@@ -138,7 +155,7 @@ def auto(config: Path) -> None:
         click.echo("nothing to do")
         return
     try:
-        manifest = staging.stage(here, place.moment())
+        manifest = staging.stage(here, place.moment(), anew=False)
     except place.UpdateFault as fault:
         if str(fault).startswith("nothing is due"):
             click.echo(str(fault))

@@ -86,6 +86,16 @@ class Following:
         """The newest timestamp, once a role has been asked for."""
         return self._trusted.timestamp
 
+    def published(self, role: str) -> bool:
+        """Whether a delegated role was ever published; once it was, no repository can leave it out again.
+
+        Raises:
+            Distrust: the root is another site's.
+        """
+        self._updater.refresh()
+        self._of_this_site()
+        return f"{role}.json" in self._trusted.snapshot.meta
+
     def role(self, name: str, role: str) -> tuple[Targets, TargetFile | None]:
         """A delegated role, and the target of this name that it lists, if it does.
 
@@ -94,14 +104,17 @@ class Following:
         """
         target = self._updater.get_targetinfo(name)
         signed = self._trusted.get(role)
+        self._of_this_site()
+        if not isinstance(signed, Targets):
+            raise Distrust(f"no {name} is signed by the role {role}; ask the office to publish")
+        return signed, target
+
+    def _of_this_site(self) -> None:
         if (named := self._trusted.root.unrecognized_fields.get(SITE_FIELD)) != self._anchor.site:
             raise Distrust(
                 f"the root of trust is for site {named!r}, and this gate is at {self._anchor.site!r}; "
                 "enrol it again"
             )
-        if not isinstance(signed, Targets):
-            raise Distrust(f"no {name} is signed by the role {role}; ask the office to publish")
-        return signed, target
 
     def fetch(self, target: TargetFile) -> tuple[str, bytes]:
         """A small target: its path in the repository, and its verified bytes."""

@@ -156,6 +156,10 @@ class Slots:
             return None
         return name if name in NAMES else None
 
+    def other(self) -> str:
+        """The slot that does not run."""
+        return _other(self.current() or self.state().good)
+
     def about(self, slot: str) -> dict[str, Any] | None:
         """What a slot says of itself, if it is whole; the file is written last when it is built."""
         try:
@@ -311,7 +315,7 @@ class Slots:
             raise GuardFault(
                 f"{state.trial.version} is on trial, and the other slot is the way back; wait until it is kept or left"
             )
-        slot = _other(self.current() or state.good)
+        slot = self.other()
         (self.root / slot / "slot.json").unlink(missing_ok=True)
         if (self.root / slot).is_dir():
             _flush(self.root / slot)

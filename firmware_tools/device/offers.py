@@ -71,6 +71,8 @@ def offers(source: Source, anchor: Anchor, now: Moment) -> Offers:
         Distrust: for whatever other reason.
     """
     with following(source, anchor, now) as walk:
+        if not walk.published(ROLE):
+            return Offers((), walk.settle((), {}).files, ())
         role, _ = walk.role(_ANY, ROLE)
         proof = walk.settle((ROLE,), {})
         releases, faulty = [], []

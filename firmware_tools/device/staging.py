@@ -44,12 +44,14 @@ _FROM_THE_BUNDLE: Final = (
 )  # fmt: skip
 
 
-def stage(
+def stage(  # noqa: PLR0913  what a drill or a timer sets beside the gate
     place: Place,
     now: Moment,
     version: str | None = None,
     python: str = "/usr/bin/python3",
     step: Callable[[str], None] = lambda _name: None,
+    *,
+    anew: bool = True,
 ) -> Manifest:
     """Build the slot that does not run.
 
@@ -57,6 +59,7 @@ def stage(
         version: a certain one, not below the floor; None for the one that is due.
         python: the base system's.
         step: called between any two changes; for drills.
+        anew: also if that slot holds the very release already.
     Raises:
         UpdateFault: and the slot that runs is untouched; the other says that it is not whole.
     """
@@ -69,6 +72,8 @@ def stage(
                 "make room there"
             )
         release = _verified(place, now, version)
+        if not anew and (waiting := _waiting(slots, release)):
+            return waiting
         with slots.alone():
             return _build(place, slots, release, python, step)
     except (GuardFault, BundleFault) as fault:
@@ -83,6 +88,8 @@ def _verified(place: Place, now: Moment, version: str | None) -> Release:
     state = slots.state()
     about = slots.about(slots.current() or state.good)
     running = str(about["version"]) if about else "0.0.0"
+    if not place.updates.is_dir():
+        raise UpdateFault("nothing was fetched yet; run: menshen-firmware update fetch")
     try:
         found = offers(DirectorySource(place.updates), place.anchor("slots"), now)
     except (Distrust, SourceFault) as fault:
@@ -96,6 +103,15 @@ def _verified(place: Place, now: Moment, version: str | None) -> Release:
             )
         return choice.release
     return asked_for(found, place, version, state.floor, "installed")
+
+
+def _waiting(slots: Slots, release: Release) -> Manifest | None:
+    """What the other slot holds, if it is whole and was built from this release."""
+    other = slots.other()
+    about = slots.about(other)
+    if about is None or about.get("sha256") != release.sha256:
+        return None
+    return Manifest.from_bytes((slots.root / other / "manifest.json").read_bytes())
 
 
 def _build(
@@ -281,8 +297,7 @@ def _has_apt_camera(python: str) -> bool:
 
 def _room_for(slots: Slots, manifest: Manifest, source: Path) -> None:
     """Refuse before anything is removed, if the slot would not fit in what is free and in what it replaces."""
-    other = slots.root / ("b" if (slots.current() or slots.state().good) == "a" else "a")
-    free = free_bytes(slots.root) + _size(other)
+    free = free_bytes(slots.root) + _size(slots.root / slots.other())
     wanted = int(manifest.unpacked_bytes * _MANY) + source.stat().st_size + _SPARE_BYTES
     if free < wanted:
         raise UpdateFault(

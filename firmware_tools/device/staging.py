@@ -118,6 +118,10 @@ def _build(
     place: Place, slots: Slots, release: Release, python: str, step: Callable[[str], None]
 ) -> Manifest:
     source = place.updates / release.path
+    if not source.is_file():
+        raise UpdateFault(
+            f"{release.version} is offered and was not fetched; run: menshen-firmware update fetch {release.version}"
+        )
     claimed = bundle.manifest_of(source)  # for the questions of room and fit; believed only when hashed
     current = slots.current()
     running = slots.about(current) if current else None

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_tools.cli import main
+from firmware_tools.rollout import Rollout
 from tests.trusted_site import PASSPHRASE
 from tests.updates.shop import Shop
 
@@ -79,6 +80,10 @@ def test_a_gate_takes_a_release_and_goes_back(shop):
     assert "0.2.0 is due" in on(shop, "check")
     assert "0.2.0 is here, verified" in on(shop, "fetch")
     assert "0.2.0 stands in the other slot" in on(shop, "stage")
+    shop.release(shop.bundle("0.3.0"), rollout=Rollout())
+    on(shop, "fetch", "0.2.0")
+    said = on(shop, "stage", "0.3.0", fails=True)
+    assert "0.3.0 is offered and was not fetched; run: menshen-firmware update fetch 0.3.0" in said
     assert NOBODY_WATCHES in on(shop, "switch", fails=True)
     assert shop.slots.state().trial is None
     assert "0.2.0 is on trial" in on(shop, "switch", "--by-hand")

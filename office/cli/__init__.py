@@ -38,6 +38,7 @@ MODULES: Final = {
     "audit": "audit",
     "retention": "retention",
     "forget": "retention",
+    "export": "sheets",
     "backup": "backups",
     "restore": "backups",
     "reconcile": "closings",

@@ -105,7 +105,7 @@ def _tell_inside(chunk: Iterable[Event]) -> None:
     passages = []
     for event in chunk:
         if event.kind == Kind.ADMITTED and event.pass_id:
-            inwards = _went_in(read(bytes(event.body)).data)
+            inwards = went_in(read(bytes(event.body)).data)
             last[event.pass_id] = event, inwards
             passages.append((event.pass_id, event.at_utc, inwards))
     visits.saw(passages)
@@ -119,7 +119,7 @@ def _tell_inside(chunk: Iterable[Event]) -> None:
             inside[pass_id].delete()
 
 
-def _went_in(data: Mapping[str, Any]) -> bool:
+def went_in(data: Mapping[str, Any]) -> bool:
     """Which way; a gate that serves both ways says in `way` how it took it, else it was in."""
     return (data.get("way") or data.get("direction")) != "out"
 

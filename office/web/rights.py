@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 from django.contrib.auth.decorators import login_not_required, permission_required
 from django.http import HttpRequest
 
+from office.sheets.masks import Mask
 from office.web.roles import Right
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -45,3 +46,10 @@ def name_of(request: HttpRequest) -> str:
 def sees_names(request: HttpRequest) -> bool:
     """Whether names may be shown in answer to this request."""
     return request.user.has_perm(f"web.{Right.SEE_PEOPLE}")
+
+
+def mask_of(request: HttpRequest) -> Mask:
+    """How much of who people are a sheet may tell whoever asks."""
+    if request.user.has_perm(f"web.{Right.EXPORT_NAMES}"):
+        return Mask.FULL
+    return Mask.PART if sees_names(request) else Mask.NONE

@@ -28,6 +28,7 @@ class Right(StrEnum):
     GIVE_ORDERS = "give_orders"
     SEE_HISTORY = "see_history"
     MANAGE_ACCOUNTS = "manage_accounts"
+    EXPORT_NAMES = "export_names"
 
 
 MEANINGS: Final[Mapping[Right, str]] = {
@@ -42,6 +43,7 @@ MEANINGS: Final[Mapping[Right, str]] = {
     Right.GIVE_ORDERS: "Open gates from afar, lock them down, release them",
     Right.SEE_HISTORY: "Read the history of what everybody did",
     Right.MANAGE_ACCOUNTS: "Make and close accounts",
+    Right.EXPORT_NAMES: "Take sheets with names and telephones along unmasked",
 }
 
 
@@ -62,6 +64,7 @@ _DESK: Final = {
     Right.STOP_PASSES,
     Right.DECIDE_VISITS,
     Right.GIVE_ORDERS,
+    Right.EXPORT_NAMES,
 }
 RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.CLERK: frozenset({*_DESK, Right.DRAFT_PASSES}),

@@ -10,6 +10,7 @@ from office.web.views import (
     accounts,
     alerts,
     audit,
+    days,
     holders,
     imports,
     live,
@@ -17,6 +18,7 @@ from office.web.views import (
     passes,
     people,
     phones,
+    sheets,
     visits,
 )
 
@@ -64,6 +66,8 @@ urlpatterns = [
     path("gates/<str:gate>/poster", visits.poster, name="poster"),
     path("visit/<str:gate>", visits.form, name="visit"),
     path("visit/pass/<str:token>", visits.mine, name="my-visit"),
+    path("days", days.index, name="days"),
+    path("exports", sheets.page, name="exports"),
     path("history", audit.history, name="history"),
     path("history/check", audit.check, name="audit-check"),
     path("history/copy", audit.copy, name="audit-copy"),

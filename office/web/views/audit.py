@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,6 +15,7 @@ from office.keyring import audit_key
 from office.models import Act, ActSeal
 from office.web.rights import name_of, needs
 from office.web.roles import Right
+from office.web.streaming import download
 
 LOOKED = ("read", "command")
 """What changes nothing; the page leaves it out unless it is asked for."""
@@ -62,8 +63,4 @@ def copy(request: HttpRequest) -> HttpResponseBase:
     """A copy that is checked elsewhere by `menshen-office audit verify`."""
     registry.note(name_of(request), "export", "audit log", "")
     name = f"audit-{registry.the_site().name}-{timezone.now():%Y%m%dT%H%MZ}.jsonl"
-    return StreamingHttpResponse(
-        keeper.copy(homes.current()),
-        content_type="application/jsonl",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return download(request, keeper.copy(homes.current()), name, "application/jsonl")

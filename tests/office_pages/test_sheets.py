@@ -1,0 +1,216 @@
+"""Sheets leave the office masked by role, harmless, on record, and piece by piece (C15, C16, C10)."""
+
+import csv
+import io
+import time
+from datetime import UTC, datetime, timedelta
+
+import openpyxl
+import pytest
+from click.testing import CliRunner
+from django.db.models import Max
+from django.utils import timezone
+
+from agent.core.events import Kind
+from office import registry
+from office.cli import main
+from office.faults import OfficeFault
+from office.models import Act, Event
+from office.sheets.attendance import attended
+from office.sheets.masks import Mask
+from office.sheets.tables import TABLES, Asked
+from office.sheets.taking import Taker, take
+from office.web import files, visits
+from office.web.models import VisitRules
+from tests.office_pages.desk import Desk
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", '=HYPERLINK("http://x","y")']
+TODAY = f"{timezone.now() + timedelta(hours=8):%Y-%m-%d}"
+
+
+def asked(desk: Desk, who: str, table: str, form: str = "csv", **more: str):
+    said = {"table": table, "form": form, "since": TODAY, "until": TODAY, "why": "monthly report", **more}
+    return desk.browser(who).post("/exports", said)
+
+
+def rows(response) -> list[list[str]]:
+    assert response.status_code == 200
+    assert response.headers["Content-Disposition"].startswith("attachment"), response.content.decode()
+    text = b"".join(response.streaming_content).decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def a_morning(desk: Desk) -> str:
+    held = desk.holder("李伟")
+    files.change(held.person, {"unit": "3-502", "phone": "13800138000"}, "chen")
+    desk.event(desk.gate(), pass_id=held.pass_id)
+    return held.pass_id
+
+
+def test_names_are_told_by_role(desk: Desk) -> None:
+    """C10, C15: whole for the desk, in part for who checks, not at all for who keeps the gates."""
+    pass_id = a_morning(desk)
+    for who, name, phone in (
+        ("chen", "李伟", "13800138000"),
+        ("wang", "李伟", "13800138000"),
+        ("liu", "李**", "138****00"),
+    ):
+        assert rows(asked(desk, who, "events"))[1][-2:] == [pass_id, name]
+        assert rows(asked(desk, who, "attendance"))[1][2] == name
+        assert rows(asked(desk, who, "people"))[1][1:4] == [name, "3-502" if phone.isdigit() else "**", phone]
+    for who in ("zhao", "admin"):
+        assert rows(asked(desk, who, "events"))[1][-2:] == [pass_id, ""]
+        assert rows(asked(desk, who, "attendance"))[1][2] == ""
+        for table in ("people", "visits"):
+            refused = asked(desk, who, table)
+            assert "Content-Disposition" not in refused.headers
+            assert "李" not in refused.content.decode()
+
+
+def test_who_took_what_and_why_is_on_record(desk: Desk) -> None:
+    """C15, C21, C35."""
+    a_morning(desk)
+    before = Act.objects.aggregate(n=Max("n"))["n"]
+    rows(asked(desk, "liu", "events", gate="north"))
+    begun, ended = Act.objects.filter(n__gt=before, what__startswith="export").order_by("n")
+    tomorrow = f"{datetime.fromisoformat(TODAY) + timedelta(days=1):%Y-%m-%d}"
+    assert (begun.subject, begun.why) == (
+        "events",
+        f"csv, names part, from {TODAY} 00:00:00, until {tomorrow} 00:00:00, gate north: monthly report",
+    )
+    assert (ended.what, ended.why) == ("export.end", "1 rows, whole")
+    taken = Act.objects.filter(what="export").count()
+    said = asked(desk, "liu", "events", why=" ").content.decode()
+    assert 'class="errorlist"' in said
+    assert Act.objects.filter(what="export").count() == taken, "nothing was taken"
+
+
+def test_a_sheet_that_nobody_waits_for_says_so(desk: Desk) -> None:
+    """C21."""
+    gate = desk.gate()
+    for _ in range(1001):
+        desk.event(gate)
+    begun = take("events", "csv", Asked(registry.the_site(), Mask.NONE), Taker("liu", "test"))
+    next(begun)
+    begun.close()
+    assert Act.objects.order_by("-n").first().why.endswith("rows, broken off")
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_no_cell_is_a_formula(desk: Desk, form: str) -> None:
+    """C15: whatever a visitor writes into the form."""
+    gate = desk.gate()
+    VisitRules.objects.create(kind="visitor", asks=["phone", "host", "company", "plate"], notice="why")
+    for words in FORMULAS:
+        visits.ask(gate, dict.fromkeys(("name", "phone", "host", "company", "plate", "purpose"), words))
+    response = asked(desk, "chen", "visits", form)
+    if form == "csv":
+        cells = [cell for row in rows(response) for cell in row]
+    else:
+        book = openpyxl.load_workbook(io.BytesIO(b"".join(response.streaming_content)))
+        found = [cell for row in book.active.iter_rows() for cell in row]
+        assert {cell.data_type for cell in found} <= {"s", "n", "inlineStr"}
+        cells = [str(cell.value) for cell in found if cell.value is not None]
+    assert len([one for one in cells if "HYPERLINK" in one]) >= 5
+    assert not [one for one in cells if one.startswith(tuple("=+-@\t\r＝＋－＠"))]
+
+
+def test_both_forms_hold_the_same_in_the_readers_language(desk: Desk) -> None:
+    """C15."""
+    a_morning(desk)
+    browser = desk.browser("chen")
+    browser.cookies["django_language"] = "zh-hans"
+    said = {"table": "people", "since": TODAY, "until": TODAY, "why": "x"}
+    table = rows(browser.post("/exports", said | {"form": "csv"}))
+    sheet = browser.post("/exports", said | {"form": "xlsx"})
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(sheet.streaming_content)))
+    assert [[str(cell or "") for cell in row] for row in book.active.iter_rows(values_only=True)] == table
+    assert table[0][1] == "姓名"
+    assert "住户" in table[1]
+
+
+def test_control_characters_do_not_break_a_workbook(desk: Desk) -> None:
+    visits.ask(desk.gate(), {"name": "Li\x07Wei", "purpose": "\x00\x1f"})
+    for form in ("csv", "xlsx"):
+        assert list(take("visits", form, Asked(registry.the_site(), Mask.FULL), Taker("chen", "x")))
+
+
+def test_many_events_come_in_pieces(desk: Desk) -> None:
+    """C15: the first leaves before the last is read."""
+    gate = desk.gate()
+    Event.objects.bulk_create(
+        Event(gate=gate, epoch="e", seq=n, at_utc=time.time(), kind="door.opened", body=b"{}")
+        for n in range(1, 5001)
+    )
+    pieces = take("events", "csv", Asked(registry.the_site(), Mask.NONE), Taker("liu", "x"))
+    first = next(pieces)
+    assert first.count(b"\n") == 501
+    assert first.count(b"\n") + sum(one.count(b"\n") for one in pieces) == 5001
+
+
+def passed(desk: Desk, gate, pass_id: str, at: str, *, inwards: bool) -> None:
+    event = desk.event(gate, pass_id=pass_id, way="in" if inwards else "out")
+    moment = datetime.fromisoformat(at).replace(tzinfo=UTC) - timedelta(hours=8)
+    Event.objects.filter(pk=event.pk).update(at_utc=moment.timestamp())
+
+
+def days(first: int, last: int) -> tuple[datetime, datetime]:
+    begin = datetime(2026, 5, 1, tzinfo=UTC) - timedelta(hours=8)
+    return begin + timedelta(days=first - 1), begin + timedelta(days=last)
+
+
+def test_attendance_is_by_person_and_day(desk: Desk) -> None:
+    """C16: two gates, out of order, lunch out, a night shift, and a way out that nobody saw."""
+    north, south = desk.gate(), desk.gate("south")
+    li, wang = desk.holder("Li Wei").pass_id, desk.holder("Wang Fang").pass_id
+    passed(desk, south, li, "2026-05-01T12:00", inwards=False)
+    passed(desk, north, li, "2026-05-01T08:00", inwards=True)
+    passed(desk, north, li, "2026-05-01T13:00", inwards=True)
+    passed(desk, north, li, "2026-05-01T17:30", inwards=False)
+    passed(desk, north, wang, "2026-05-01T22:00", inwards=True)
+    passed(desk, north, wang, "2026-05-02T06:00", inwards=False)
+    passed(desk, north, wang, "2026-05-02T22:00", inwards=True)
+    desk.event(north, kind=Kind.REFUSED, pass_id=li)
+    found = attended(*days(1, 3), 480)
+    said = [(one.day, one.inside_s / 3600, one.passages, one.open_ends) for one in found]
+    assert said == [
+        ("2026-05-01", 8.5, 4, 0),
+        ("2026-05-01", 2.0, 1, 0),
+        ("2026-05-02", 6.0, 2, 1),
+    ]
+    assert [one.day for one in attended(*days(1, 3), 480, "south")] == ["2026-05-01"]
+    assert attended(*days(4, 9), 480) == []
+    with pytest.raises(OfficeFault, match="1 to 92"):
+        attended(*days(1, 200), 480)
+
+
+def test_the_command_takes_the_same_sheets(desk: Desk, tmp_path) -> None:
+    """C15: masked unless it is asked for otherwise."""
+    a_morning(desk)
+    by = ("--by", "wang", "--home", str(desk.home))
+    for table in TABLES:
+        for form in ("csv", "xlsx"):
+            file = tmp_path / f"{table}.{form}"
+            words = ("export", table, str(file), "--since", TODAY, "--until", TODAY, "--why", "audit")
+            done = CliRunner().invoke(main, [*words, *by])
+            assert done.exit_code == 0, done.output
+            assert file.stat().st_mode & 0o777 == 0o600
+    assert "李**" in (tmp_path / "events.csv").read_text(encoding="utf-8-sig")
+    words = ("export", "events", str(tmp_path / "full.csv"), "--names", "full", "--why", "audit")
+    assert CliRunner().invoke(main, [*words, *by]).exit_code == 0
+    assert "李伟" in (tmp_path / "full.csv").read_text(encoding="utf-8-sig")
+    done = CliRunner().invoke(main, ["export", "events", "x.pdf", "--why", "audit", *by])
+    assert "ends with .csv or .xlsx" in done.output
+    done = CliRunner().invoke(main, ["export", "attendance", str(tmp_path / "a.csv"), "--why", "audit", *by])
+    assert "both a first and a last day" in done.output
+    assert not (tmp_path / "a.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("2026-05-02", "2026-05-01"), ("0001-01-01", "9999-12-31"), ("x", ""), (TODAY, "2999-01-01")],
+)
+def test_odd_days_are_a_sentence(desk: Desk, since: str, until: str) -> None:
+    said = asked(desk, "chen", "attendance", since=since, until=until)
+    assert said.status_code == 200
+    assert 'class="errorlist"' in said.content.decode()

@@ -18,6 +18,7 @@ Published retained on the gate's health topic, once a minute and when it changes
     queue           events that the office does not have yet
     disk_free_mb    of the card
     temperature_c   of the processor; null where it cannot be read
+    update          what became of the newest release, such as `trial 0.2.0`; null where none ever came
     throttled       under-voltage, capped, hot: what the Pi's firmware says now, `none`, or null
 
 The gate process writes its part to a file, and sync adds the rest. Nothing in
@@ -81,11 +82,13 @@ class Machine:
 
     Args:
         throttled: the firmware's bits (see the Raspberry Pi's vcgencmd get_throttled).
+        update: see agent.stores.release_news.
     """
 
     disk_free_mb: int | None = None
     temperature_c: float | None = None
     throttled: int | None = None
+    update: str | None = None
 
 
 def message(gate: GateHealth, machine: Machine, utc: float, queue: int, version: str) -> bytes:
@@ -108,6 +111,7 @@ def message(gate: GateHealth, machine: Machine, utc: float, queue: int, version:
         "disk_free_mb": machine.disk_free_mb,
         "temperature_c": machine.temperature_c,
         "throttled": throttling(machine.throttled),
+        "update": machine.update,
     }
     return json.dumps(whole, separators=(",", ":")).encode()
 
@@ -115,7 +119,7 @@ def message(gate: GateHealth, machine: Machine, utc: float, queue: int, version:
 def news_in(gate: GateHealth, machine: Machine) -> tuple[object, ...]:
     """What is told at once when it changes; the rest waits for the minute."""
     said = gate.mode, gate.door, gate.lockdown, gate.list, gate.list_state, gate.clock, gate.journal
-    return *said, machine.throttled
+    return *said, machine.throttled, machine.update
 
 
 _SENSORS: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
@@ -129,6 +133,7 @@ _SENSORS: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
     ("temperature_c", "Processor", {"device_class": "temperature", "unit_of_measurement": "°C"}),
     ("disk_free_mb", "Free on the card", {"device_class": "data_size", "unit_of_measurement": "MB"}),
     ("throttled", "Throttling", {}),
+    ("update", "Update", {}),
 )
 
 

@@ -39,6 +39,7 @@ MODULES: Final = {
     "retention": "retention",
     "forget": "retention",
     "export": "sheets",
+    "incident": "incidents",
     "backup": "backups",
     "restore": "backups",
     "reconcile": "closings",

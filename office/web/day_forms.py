@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from office.incident.gathering import About
 from office.models import Site
 from office.sheets.attendance import MOST_DAYS
 from office.sheets.masks import Mask
@@ -90,3 +91,26 @@ class SheetForm(SpanForm):
         """The same for whoever makes the sheet."""
         since, until = self.span()
         return Asked(self.site, mask, since, until, self.cleaned_data["gate"])
+
+
+class IncidentForm(SpanForm):
+    """What an incident is about."""
+
+    person = forms.IntegerField(
+        label=_("Person's number"),
+        required=False,
+        min_value=1,
+        max_value=1 << 62,
+        help_text=_("Stands in the address of the person's page; empty is everybody."),
+    )
+    held = forms.RegexField(r"^[0-9a-fA-F]{16}$", label=_("Pass"), required=False)
+    why = forms.CharField(
+        label=_("What happened"), max_length=300, help_text=_("Stays in the history, with your name.")
+    )
+    field_order = ("since", "until", "person", "held", "gate", "why")
+    most_days = 366
+
+    def about(self) -> About:
+        """The same for whoever gathers it."""
+        found = self.cleaned_data
+        return About(*self.span(), found["person"], found["held"].lower(), found["gate"])

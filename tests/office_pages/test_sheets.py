@@ -15,6 +15,8 @@ from agent.core.events import Kind
 from office import registry
 from office.cli import main
 from office.faults import OfficeFault
+from office.incident import paper
+from office.keyring import audit_key
 from office.models import Act, Event
 from office.sheets.attendance import attended
 from office.sheets.masks import Mask
@@ -214,3 +216,17 @@ def test_odd_days_are_a_sentence(desk: Desk, since: str, until: str) -> None:
     said = asked(desk, "chen", "attendance", since=since, until=until)
     assert said.status_code == 200
     assert 'class="errorlist"' in said.content.decode()
+
+
+def test_an_incident_is_filed_from_the_page(desk: Desk, tmp_path) -> None:
+    """C11: by the desk, not by who sees no whole names."""
+    pass_id = a_morning(desk)
+    asked_for = {"since": TODAY, "until": TODAY, "held": pass_id, "why": "a fight"}
+    for who in ("liu", "zhao", "admin"):
+        assert desk.browser(who).post("/incident", asked_for).status_code == 403
+    taken = desk.browser("wang").post("/incident", asked_for)
+    file = tmp_path / "case.zip"
+    file.write_bytes(b"".join(taken.streaming_content))
+    assert paper.check(file, audit_key(desk.home / "keys").public).by == "wang"
+    refused = desk.browser("wang").post("/incident", asked_for | {"held": "0" * 16})
+    assert "sixteen digits" in refused.content.decode()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import zxingcpp
 
+from agent.stores import link, vitals
 from hw.sim.codes import flat
 from hw.sim.film import still
 from tests.brokers import mosquitto
@@ -222,6 +224,10 @@ def test_run_starts_both_processes_and_ends_both_without_a_pulse(house, tmp_path
                     "broker.online",
                 } <= events or time.monotonic() > until:
                     break
+            while not (noted := link.online(gate.config.link_file, version("menshen"))):
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            of_whom = vitals.read(gate.config.health_file).version
             broker.kill()
             time.sleep(0.5)
             broker.start()
@@ -229,12 +235,13 @@ def test_run_starts_both_processes_and_ends_both_without_a_pulse(house, tmp_path
             running.send_signal(signal.SIGTERM)
             heard += lines(running.stderr.read())
             assert running.wait(timeout=20) == 0
+    assert (noted, of_whom) == (True, version("menshen")), "an update's trial asks for both"
     assert {"list.switched", "uplink.journal_opened"} <= {entry["event"] for entry in heard}
     assert [entry for entry in heard if entry.get("output") == "relay"] == []
 
 
 def test_help_tells_what_each_command_is_for_with_an_example():
     overview = agent("--help").stdout
-    for command in ("gate", "sync", "run", "check", "decode", "replay"):
+    for command in ("gate", "sync", "run", "check", "healthy", "decode", "replay"):
         assert command in overview
         assert "Example:" in agent(command, "--help").stdout

@@ -34,6 +34,7 @@ from agent.notify import watchdog_from
 from agent.ports import Clock, Journal
 from agent.stores.vitals import HealthFile
 from agent.wiring.hands import hands_of, journal_of
+from agent.wiring.version import installed_version
 from hw.board import BoardFault
 from hw.clocks import FlooredClock, SystemClock
 
@@ -138,4 +139,6 @@ def _journal(config: GateConfig, clock: Clock, stack: contextlib.ExitStack) -> J
 
 def _health(gatekeeper: Gatekeeper, clock: Clock) -> GateHealth:
     now = clock.now()
-    return GateHealth(at=iso(now.utc), mode="safe", door=gatekeeper.door.state, clock=now.trust)
+    return GateHealth(
+        at=iso(now.utc), version=installed_version(), mode="safe", door=gatekeeper.door.state, clock=now.trust
+    )

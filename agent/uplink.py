@@ -61,7 +61,7 @@ class Uplink:
         open_journal: Callable[[], JournalReader],
         open_pointer: Callable[[], PointerStore],
         ack_keys: Callable[[], tuple[PublicKey, ...]],
-        keep_ack: Callable[[Ack], None] = lambda _ack: None,
+        keep_ack: Callable[[Ack | None], None] = lambda _ack: None,
     ) -> None:
         """Take the parts; nothing is opened before the first step.
 
@@ -70,7 +70,8 @@ class Uplink:
             open_journal, open_pointer: called in the sending thread, again after each fault.
             ack_keys: the office's acknowledgement keys as they are now; empty while no list is
                 there, and then nothing counts as acknowledged.
-            keep_ack: leaves the newest acknowledgement for the gate, which purges by it.
+            keep_ack: leaves the newest acknowledgement for the gate, which purges by it; None takes it
+                back, since an office that forgot must find at the gate what it asks for.
         """
         self._site, self._gate = site, gate
         self._log_topic, self._ack_topic = log_topic(site, gate), ack_topic(site, gate)
@@ -212,6 +213,9 @@ class Uplink:
             return ""
         place = asked.checkpoint.place
         _log.warning("uplink.rewound", row=row, acked=self._window.acked, epoch=place.epoch, upto=place.seq)
+        self._newest_ack = self._saved = None
+        with suppress(OSError):
+            self._keep_ack(None)
         # The broker may still hold what the office said before it forgot.
         self._window, self._ceiling = Window(row), row
         self._pointer = Pointer(place.epoch, place.seq, asked.checkpoint.head) if row else None

@@ -3,23 +3,20 @@
 Names are added here, from the registry, and so exist only in the office.
 """
 
-import csv
-import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from rich.cells import set_cell_size
+from django.db.models import Max, Q
 
 from agent.core.events import Kind
-from agent.core.moments import iso
+from office.gaps import told
 from office.identity.register import holders
 from office.ingest.line import read
-from office.models import Event
-from office.times import show_seconds
+from office.models import Event, Gap
 
+GAP: Final = "feed.gap"
+"""The kind of an entry that stands for events which will never come; see office.gaps."""
 _CHUNK: Final = 1000
 _RESULTS: Final = {"admitted": Kind.ADMITTED, "refused": Kind.REFUSED}
 
@@ -57,7 +54,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event, with the name of the person whose pass it was."""
+    """One event, with the name of the person whose pass it was; or a gap.
+
+    Args:
+        note: for people, what no other column says.
+    """
 
     number: int
     gate: str
@@ -69,19 +70,31 @@ class Entry:
     pass_id: str
     person: str
     data: Mapping[str, Any]
+    note: str = ""
 
 
-def entries(wish: Wish, after: int = 0) -> Iterator[Entry]:
-    """Events in the order of ingestion, in chunks, however many there are.
+def newest() -> int:
+    """The number of the newest event; 0 if there is none."""
+    return Event.objects.aggregate(newest=Max("pk"))["newest"] or 0
+
+
+def entries(wish: Wish, after: int = 0, upto: int | None = None) -> Iterator[Entry]:
+    """Events in the order of ingestion, in chunks, however many there are; gaps where they are.
 
     Args:
-        after: the number of the last one seen.
+        after: the number up to which everything was seen.
+        upto: the newest that is wanted; None is the newest there is. Whoever follows asks for newest() first,
+            and goes on from there: what was looked through in vain is then not looked through again.
     """
-    found = Event.objects.filter(**wish.conditions()).select_related("gate").order_by("pk")
+    upto = newest() if upto is None else upto
+    gaps = _gaps(wish, after, upto)
+    found = Event.objects.filter(**wish.conditions(), pk__lte=upto).select_related("gate").order_by("pk")
     while chunk := list(found.filter(pk__gt=after)[:_CHUNK]):
         after = chunk[-1].pk
         names = holders(event.pass_id for event in chunk)
         for event in chunk:
+            while gaps and gaps[0].number < event.pk:
+                yield gaps.pop(0)
             yield Entry(
                 event.pk,
                 event.gate.name,
@@ -94,93 +107,39 @@ def entries(wish: Wish, after: int = 0) -> Iterator[Entry]:
                 names.get(event.pass_id, ("", 0))[0],
                 read(bytes(event.body)).data,
             )
+    yield from gaps
 
 
-class Form(Protocol):
-    """How entries are written: text with its newlines."""
+def _gaps(wish: Wish, after: int, upto: int) -> list[Entry]:
+    """The gaps that stand behind an event from after to upto, in the feed's order, each with that event's number.
 
-    def head(self) -> str: ...
-    def line(self, entry: Entry) -> str: ...
-
-
-class Table:
-    """Columns for people, in the site's time of day; Chinese characters count double."""
-
-    _WIDTHS: Final = (23, 12, 16, 18, 16)
-
-    def __init__(self, utc_offset_min: int) -> None:
-        self._offset_min = utc_offset_min
-
-    def head(self) -> str:
-        return self._row("time", "gate", "kind", "reason", "pass", "person")
-
-    def line(self, entry: Entry) -> str:
-        when = show_seconds(datetime.fromtimestamp(entry.at_utc, UTC), self._offset_min)
-        return self._row(when, entry.gate, entry.kind, entry.reason, entry.pass_id, entry.person)
-
-    def _row(self, *cells: str) -> str:
-        columns = [
-            set_cell_size(cell, max(width, len(cell)))
-            for cell, width in zip(cells, self._WIDTHS, strict=False)
-        ]
-        return "  ".join((*columns, cells[-1])).rstrip() + "\n"
-
-
-# A terminal may obey 8-bit control characters, and some readers end a line at U+2028.
-_ESCAPED: Final = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
-
-
-class JsonLines:
-    """One JSON object a line, for programs."""
-
-    def head(self) -> str:
-        return ""
-
-    def line(self, entry: Entry) -> str:
-        fields = {
-            "number": entry.number,
-            "time": iso(entry.at_utc),
-            "gate": entry.gate,
-            "kind": entry.kind,
-            "reason": entry.reason or None,
-            "pass": entry.pass_id or None,
-            "person": entry.person or None,
-            "epoch": entry.epoch,
-            "seq": entry.seq,
-            "data": entry.data,
-        }
-        return json.dumps(fields, ensure_ascii=False).translate(_ESCAPED) + "\n"
-
-
-class Csv:
-    """For spreadsheets; no cell can be taken for a formula."""
-
-    def head(self) -> str:
-        return _csv("time", "gate", "kind", "reason", "pass", "person", "epoch", "seq")
-
-    def line(self, entry: Entry) -> str:
-        return _csv(
-            iso(entry.at_utc),
-            entry.gate,
-            entry.kind,
-            entry.reason,
-            entry.pass_id,
-            entry.person,
-            entry.epoch,
-            str(entry.seq),
-        )
-
-
-def harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula.
-
-    Source: OWASP, CSV Injection: cells that begin with = + - @, tab or carriage return
-    (also full-width, as an input method types them) get a leading apostrophe.
+    What is asked for may be among what is missing, so only a wish for other gates, kinds or times hides one.
     """
-    return f"'{cell}" if cell.startswith(tuple("=+-@\t\r\n＝＋－＠")) else cell
+    if wish.kinds and GAP not in wish.kinds:
+        return []
+    found = Gap.objects.filter(closed_at__isnull=False, place__gte=after, place__lt=upto)
+    if wish.gates:
+        found = found.filter(gate__name__in=wish.gates)
+    if wish.since_utc is not None:
+        found = found.filter(behind_utc__gte=wish.since_utc)
+    if wish.until_utc is not None:
+        found = found.filter(Q(before_utc=None) | Q(before_utc__lt=wish.until_utc))
+    return [_entry(gap) for gap in found.select_related("gate").order_by("place", "pk")]
 
 
-def _csv(*cells: str) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(map(harmless, cells))
-    return line.getvalue()
+def _entry(gap: Gap) -> Entry:
+    """A gap as an entry, at the time of the event behind it."""
+    data = {"after": gap.after, "to": gap.to, "by": gap.by, "why": gap.why}
+    return Entry(
+        gap.place or 0,
+        gap.gate.name,
+        gap.to_epoch,
+        gap.to_seq,
+        gap.behind_utc or 0.0,
+        GAP,
+        "",
+        "",
+        "",
+        data,
+        told(gap),
+    )

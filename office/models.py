@@ -263,6 +263,53 @@ class Event(models.Model):
         return f"{self.gate_id}/{self.epoch}/{self.seq}"
 
 
+class Gap(models.Model):
+    """Events that a gate let go of before this office had them; see office.gaps. Rows stay."""
+
+    gate = models.ForeignKey(Gate, models.PROTECT)
+    after_epoch = models.CharField(
+        max_length=16, blank=True, help_text="of the last event before it; empty: there was none"
+    )
+    after_seq = models.PositiveBigIntegerField()
+    after_head = models.BinaryField(max_length=32)
+    to_epoch = models.CharField(max_length=16, help_text="of the last event in it")
+    to_seq = models.PositiveBigIntegerField()
+    to_head = models.BinaryField(max_length=32)
+    purged = models.BinaryField(max_length=64, help_text="the gate's signature over having let go of it")
+    seen_at = models.DateTimeField(help_text="when the gate last spoke of it")
+    accepted_at = models.DateTimeField(null=True)
+    by = models.CharField(max_length=100, blank=True)
+    why = models.CharField(max_length=500, blank=True)
+    signature = models.BinaryField(
+        max_length=64, default=b"", help_text="the office's, over all of the above"
+    )
+    closed_at = models.DateTimeField(null=True, help_text="when the feed went on behind it")
+    # Events go by their own clock, so what the feed and a day's account want to know of them is kept here.
+    before_utc = models.FloatField(null=True, help_text="when the last event before it was; null: none")
+    behind_utc = models.FloatField(null=True, help_text="when the first event behind it was")
+    place = models.PositiveBigIntegerField(null=True, help_text="the newest event's id as it was closed")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["gate", "after_epoch", "after_seq", "to_epoch", "to_seq"], name="each_gap_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gate_id}: {self.after} to {self.to}"
+
+    @property
+    def after(self) -> str:
+        """The last event before it, for people."""
+        return f"{self.after_epoch}/{self.after_seq}" if self.after_epoch else "the beginning"
+
+    @property
+    def to(self) -> str:
+        """The last event in it, for people."""
+        return f"{self.to_epoch}/{self.to_seq}"
+
+
 class Alert(models.Model):
     """Something wrong that a person must look at; repeats of it are counted, not added."""
 

@@ -21,13 +21,14 @@ from typing import Final
 
 from django.db import transaction
 
-from agent.core.chain import extend
 from agent.core.closing import Statement, counted_as
 from agent.core.events import TYPE_PREFIX, Kind
 from agent.core.feed import FeedFault
 from agent.core.keys import PublicKey
+from office import gaps
 from office.audit import keeper
 from office.models import Act, Epoch, Event, Gate
+from office.torn import Chain, holes
 
 KEPT: Final = "day kept"
 _CHUNK: Final = 2000
@@ -72,7 +73,9 @@ def reconcile(site: str, day: str, sign: Callable[[bytes], bytes]) -> Iterator[F
     """
     for gate in Gate.objects.filter(site__name=site).order_by("name"):
         statements = [*_statements(gate, site, day)]
-        if not statements:
+        if not statements and (lost := _lost(gate, day)):
+            yield Finding(gate.name, Verdict.MISSING, detail=lost)
+        elif not statements:
             newest = Event.objects.filter(gate=gate).order_by("-pk").first()
             heard = f"the newest event is {newest.epoch}/{newest.seq}" if newest else "nothing was ever heard"
             yield Finding(gate.name, Verdict.WAITING, detail=heard)
@@ -81,6 +84,18 @@ def reconcile(site: str, day: str, sign: Callable[[bytes], bytes]) -> Iterator[F
             if finding.verdict is Verdict.COMPLETE:
                 _countersign(gate, statement, sign)
             yield finding
+
+
+def _lost(gate: Gate, day: str) -> str:
+    """The accepted gap in which a day's statement must have been; "" if there is none.
+
+    A day is closed after its end, so the one in which the gap ends is still to be closed.
+    """
+    for gap in gaps.closed(gate):
+        began, ended = gaps.days(gap)
+        if began <= day < ended:
+            return f"the day's statement is {gaps.told(gap)}"
+    return ""
 
 
 def _statements(gate: Gate, site: str, day: str) -> Iterator[Statement]:
@@ -102,13 +117,18 @@ def _compared(gate: Gate, statement: Statement) -> Finding:
         )
     walk = _Walk(gate, statement)
     if walk.let_go:
-        return Finding(gate.name, Verdict.LET_GO, events, detail=f"deleted on schedule: {walk.let_go}")
+        detail = "; ".join((f"deleted on schedule: {walk.let_go}", *walk.excuses()))
+        return Finding(gate.name, Verdict.LET_GO, events, detail=detail)
     found = sum(walk.counts.values())
     if found < events or walk.holes:
         named = ", ".join(walk.holes[:_MOST_NAMED]) or "whole epochs"
         more = f" and {len(walk.holes) - _MOST_NAMED} more places" if len(walk.holes) > _MOST_NAMED else ""
         return Finding(
-            gate.name, Verdict.MISSING, events, max(events - found, len(walk.holes)), f"{named}{more}"
+            gate.name,
+            Verdict.MISSING,
+            events,
+            max(events - found, len(walk.holes)),
+            "; ".join((f"{named}{more}", *walk.excuses())),
         )
     if walk.counts != Counter(statement.counts):
         odd = sorted((Counter(statement.counts) - walk.counts) | (walk.counts - Counter(statement.counts)))
@@ -133,6 +153,8 @@ class _Walk:
         self.holes: list[str] = []
         self.head = b""
         self.let_go = ""
+        self._day = statement.day
+        self._gaps = gaps.closed(gate)
         first, last = statement.first, statement.last
         names = {first.epoch, last.epoch}
         known = {epoch.name: epoch.pk for epoch in Epoch.objects.filter(gate=gate, name__in=names)}
@@ -150,16 +172,23 @@ class _Walk:
 
     def _through(self, gate: Gate, kept: Epoch, begin: int, end: int) -> None:
         """Hash an epoch from where it is kept, count from one sequence number to another, note holes."""
-        epoch, expected, head = kept.name, kept.let_go + 1, bytes(kept.let_go_head)
+        epoch, expected = kept.name, kept.let_go + 1
+        chain = Chain(kept.let_go, bytes(kept.let_go_head), holes(self._gaps, epoch))
         rows = Event.objects.filter(gate=gate, epoch=epoch, seq__lte=end).order_by("seq")
         for seq, body in rows.values_list("seq", "body").iterator(_CHUNK):
             self._hole(epoch, max(expected, begin), seq - 1)
             line = bytes(body)
-            head, expected = extend(head, line), seq + 1
+            chain.take(seq, line)
+            expected = seq + 1
             if seq >= begin:
                 self.counts[_name(line)] += 1
         self._hole(epoch, max(expected, begin), end)
-        self.head = head
+        chain.stand(end)
+        self.head = chain.head
+
+    def excuses(self) -> list[str]:
+        """What was accepted of the day."""
+        return [gaps.told(gap) for gap in self._gaps if gaps.days(gap)[0] <= self._day <= gaps.days(gap)[1]]
 
     def _hole(self, epoch: str, begin: int, end: int) -> None:
         if begin < end:

@@ -13,7 +13,7 @@ from django.db import connection, connections
 
 from agent.core.chain import GENESIS, Checkpoint, extend_all
 from agent.core.events import Event, Kind, Place, body
-from agent.core.feed import Ack, Header, Rewind, ack_topic, answer, log_topic, pack_message
+from agent.core.feed import Ack, Header, Purged, Rewind, ack_topic, answer, log_topic, pack_message
 from agent.core.keys import Alg, PublicKey
 from agent.core.moments import Moment
 from office import home as homes
@@ -72,7 +72,14 @@ class SigningGate:
     def head(self, upto: int) -> bytes:
         return extend_all(GENESIS, self.bodies[:upto])
 
-    def message(self, first: int, last: int, packed: bytes | None = None) -> bytes:
+    def gone(self, upto: int) -> Purged:
+        """The gate's word that it has let go of everything up to one of its events."""
+        point = Checkpoint(Place(SITE, self.name, self.epoch, upto), self.head(upto))
+        return Purged(point, self.key.sign(point.signed_as_purged()))
+
+    def message(
+        self, first: int, last: int, packed: bytes | None = None, gone: Purged | None = None
+    ) -> bytes:
         checkpoint = Checkpoint(Place(SITE, self.name, self.epoch, last), self.head(last))
         header = Header(
             Place(SITE, self.name, self.epoch, first),
@@ -80,6 +87,7 @@ class SigningGate:
             self.head(first - 1),
             checkpoint.head,
             self.key.sign(checkpoint.signed_by_gate()),
+            gone,
         )
         lines = b"\n".join(self.bodies[first - 1 : last])
         return pack_message(header, zstandard.compress(lines) if packed is None else packed)

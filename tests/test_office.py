@@ -29,7 +29,7 @@ prepare()
 
 from office.alerts import Matter, raise_alert  # noqa: E402
 from office.cli import main  # noqa: E402
-from office.feed import harmless  # noqa: E402
+from office.feed_forms import harmless  # noqa: E402
 from office.keyring import Keyring  # noqa: E402
 from office.models import Act, Event, Gate, Pass, Site  # noqa: E402
 

@@ -45,6 +45,16 @@ def test_every_rule_of_the_intake_holds_on_postgresql(server: postgres.Server) -
     assert " passed" in said
 
 
+def test_gaps_are_accepted_there_too(server: postgres.Server) -> None:
+    """What of test_gaps speaks to the database in a way of its own."""
+    _empty(server)
+    tests, some = (
+        str(ROOT / "tests" / "test_gaps.py"),
+        "behind_an or stands or turn_up or deletion or touches",
+    )
+    assert " passed" in run(server, "pytest", "-q", "-n0", "-p", "no:cacheprovider", tests, "-k", some)
+
+
 def test_the_audit_log_is_as_fast_there(server: postgres.Server) -> None:
     """C21: the triggers, the chain and its check; the alterations of copies need no database."""
     _empty(server)

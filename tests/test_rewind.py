@@ -1,5 +1,7 @@
 """An office restored from its backup asks for what it forgot; nobody else can ask."""
 
+from functools import partial
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
@@ -7,6 +9,7 @@ from structlog.testing import capture_logs
 from agent.core.chain import Checkpoint
 from agent.core.events import Place
 from agent.core.feed import Rewind
+from agent.stores import acknowledged
 from agent.uplink import Uplink
 from tests.small_office import GATE, SITE, public, signed_ack
 from tests.test_uplink import Gate
@@ -52,7 +55,13 @@ def gate(tmp_path):
 
 
 @pytest.fixture
-def uplink(gate):
+def ack_file(tmp_path):
+    """Where the gate looks up what it may purge."""
+    return tmp_path / "ack.json"
+
+
+@pytest.fixture
+def uplink(gate, ack_file):
     one = Uplink(
         SITE,
         GATE,
@@ -60,6 +69,7 @@ def uplink(gate):
         open_journal=gate.reader,
         open_pointer=NoPointer,
         ack_keys=lambda: (public(OFFICE),),
+        keep_ack=partial(acknowledged.keep, ack_file),
     )
     one.step(0.0)
     hear(one, 1.0, acked(gate, 1000))
@@ -100,6 +110,27 @@ def test_a_restored_office_gets_again_what_it_forgot(gate, uplink):
     assert uplink.acked == 400
     hear(uplink, 3.0, acked(gate, 1000))
     assert uplink.acked == 1000
+
+
+def kept(ack_file):
+    ack = acknowledged.recall(ack_file)
+    return ack and ack.checkpoint.place.seq
+
+
+def test_the_gate_purges_no_more_by_what_the_office_forgot(gate, uplink, ack_file):
+    assert kept(ack_file) == 1000
+    hear(uplink, 2.0, asked(point(gate, 400), 5))
+    assert kept(ack_file) is None
+    hear(uplink, 100.0, acked(gate, 1000))  # what was sent again, and is there again
+    hear(uplink, 200.0)
+    assert kept(ack_file) == 1000
+
+
+def test_a_card_that_refuses_holds_no_rewind_up(gate, uplink, ack_file):
+    ack_file.unlink()
+    ack_file.mkdir()
+    hear(uplink, 2.0, asked(point(gate, 400), 5))
+    assert uplink.acked == 400
 
 
 def test_an_office_that_has_nothing_gets_everything(gate, uplink):

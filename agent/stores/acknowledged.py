@@ -9,12 +9,15 @@ from agent.core.feed import Ack, FeedFault
 _MAX_BYTES: Final = 2048
 
 
-def keep(path: Path, ack: Ack) -> None:
-    """Exchange the file whole; not flushed, since an older one does no harm.
+def keep(path: Path, ack: Ack | None) -> None:
+    """Exchange the file whole, or remove it; not flushed, since an older one does no harm.
 
     Raises:
         OSError: the card refuses.
     """
+    if ack is None:
+        path.unlink(missing_ok=True)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".new")
     beside.write_bytes(ack.to_bytes())

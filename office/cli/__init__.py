@@ -35,6 +35,7 @@ MODULES: Final = {
     "ingest": "feeds",
     "feed": "feeds",
     "alerts": "feeds",
+    "gap": "gaps",
     "audit": "audit",
     "retention": "retention",
     "forget": "retention",

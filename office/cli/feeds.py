@@ -3,7 +3,6 @@
 import os
 import secrets
 import select
-import signal
 import sys
 import threading
 from datetime import timedelta
@@ -14,8 +13,9 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from office import feed as feeds
+from office import feed_forms as forms
 from office import logs, registry, times
-from office.cli.common import home_option, say, use
+from office.cli.common import home_option, say, until_told, use
 from office.escalation import Switchboard, ring
 from office.home import DatabaseAway, Home
 from office.ingest.intake import Intake
@@ -28,14 +28,6 @@ _POLL_MS = 100
 _LOOK_S = 1.0
 _AGAIN_S = 1.0
 _HOLD_S = 1.0  # a gate's patience is 2 s
-
-
-def _until_told() -> threading.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda _signum, _frame: stop.set())
-    return stop
 
 
 @click.command()
@@ -72,7 +64,7 @@ def ingest(  # noqa: PLR0913, PLR0917  an option each
       menshen-office ingest --broker 127.0.0.1:1883 --share
     """
     logs.configure()
-    stop = _until_told()
+    stop = until_told()
     opened = _opened(home, stop)
     if opened is None:
         return
@@ -138,7 +130,7 @@ def feed(  # noqa: PLR0913, PLR0917  an option each
       menshen-office feed --follow --gate north
       menshen-office feed --result refused --since 2026-05-01 --format csv > refused.csv
     """
-    stop = _until_told() if follow else threading.Event()
+    stop = until_told() if follow else threading.Event()
     use(home)
     site = registry.the_site()
     wish = feeds.Wish(
@@ -156,24 +148,25 @@ def feed(  # noqa: PLR0913, PLR0917  an option each
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _form(name: str, site: Site) -> feeds.Form:
+def _form(name: str, site: Site) -> forms.Form:
     if name == "jsonl":
-        return feeds.JsonLines()
-    return feeds.Csv() if name == "csv" else feeds.Table(site.utc_offset_min)
+        return forms.JsonLines()
+    return forms.Csv() if name == "csv" else forms.Table(site.utc_offset_min)
 
 
-def _print(wish: feeds.Wish, form: feeds.Form, stop: threading.Event, *, follow: bool) -> None:
+def _print(wish: feeds.Wish, form: forms.Form, stop: threading.Event, *, follow: bool) -> None:
     out = sys.stdout
     out.write(form.head())
     last = 0
     while not stop.is_set():
-        for entry in feeds.entries(wish, last):
+        newest = feeds.newest()
+        for entry in feeds.entries(wish, last, newest) if newest > last else ():
             out.write(form.line(entry))
-            last = entry.number
             if follow:
                 out.flush()
             if stop.is_set():
                 break
+        last = newest
         out.flush()
         if not follow:
             return
@@ -228,7 +221,7 @@ def alerts(follow: bool, late_min: int, program: Path | None, home: Path | None)
 
 
 def _follow(board: Switchboard, program: Path | None) -> None:
-    stop = _until_told()
+    stop = until_told()
     while not stop.wait(_LOOK_S):
         for call in board.calls(timezone.now()):
             if program is None:

@@ -1,7 +1,11 @@
 """One transaction of the ingester: positions read once, rows gathered, all of it written at its end."""
 
+from django.db.models import Max
+from django.utils import timezone
+
+from office import gaps
 from office.ingest.rows import Row, insert, one_writer
-from office.models import Epoch, Event, Gate
+from office.models import Epoch, Event, Gap, Gate
 
 
 class Batch:
@@ -14,6 +18,7 @@ class Batch:
         self._newest: dict[int, Epoch | None] = {}
         self._moved: dict[int, Epoch] = {}
         self._rows: list[Row] = []
+        self._gaps: dict[int, list[Gap]] = {}
 
     def epoch(self, gate: Gate, name: str) -> Epoch | None:
         """A gate's epoch of this name, if anything of it is kept."""
@@ -40,17 +45,44 @@ class Batch:
         self._epochs[gate.pk, name] = self._newest[gate.pk] = epoch
         return epoch
 
+    def latest_utc(self, gate: Gate) -> float | None:
+        """When the newest event was that is kept of a gate; None if there is none."""
+        self._write()
+        newest = Event.objects.filter(gate=gate).order_by("-pk").first()
+        return newest.at_utc if newest else None
+
+    def gaps(self, gate: Gate) -> list[Gap]:
+        """The gaps that this gate's events went on behind."""
+        if gate.pk not in self._gaps:
+            self._gaps[gate.pk] = gaps.closed(gate)
+        return self._gaps[gate.pk]
+
+    def step_over(self, gap: Gap, behind_utc: float) -> None:
+        """Move a gate's position over what will never be kept, and keep where that is in the feed."""
+        self._write()
+        gap.place = Event.objects.aggregate(newest=Max("pk"))["newest"] or 0
+        gap.closed_at, gap.behind_utc = timezone.now(), behind_utc
+        gap.save(update_fields=["place", "closed_at", "behind_utc"])
+        self.gaps(gap.gate).append(gap)
+        head = bytes(gap.to_head)
+        epoch = self.epoch(gap.gate, gap.to_epoch) or self.begin(gap.gate, gap.to_epoch, head, "")
+        self.move(epoch, gap.to_seq, head, [])
+
+    def fill(self, rows: list[Row]) -> None:
+        """Keep rows that were missing; the position is behind them already."""
+        self._rows += rows
+
     def move(self, epoch: Epoch, upto: int, head: bytes, rows: list[Row]) -> None:
         """Keep the rows that follow on, and move the position behind them."""
         self._rows += rows
         epoch.upto, epoch.head = upto, head
         self._moved[epoch.pk] = epoch
 
-    def bodies(self, epoch: Epoch, first: int, last: int) -> list[bytes]:
-        """The lines that are kept of an epoch, from one sequence number to another."""
+    def kept(self, epoch: Epoch, first: int, last: int) -> dict[int, bytes]:
+        """The lines that are kept of an epoch, from one sequence number to another, by their numbers."""
         self._write()
-        kept = Event.objects.filter(gate=epoch.gate_id, epoch=epoch.name, seq__range=(first, last))
-        return [bytes(body) for body in kept.order_by("seq").values_list("body", flat=True)]
+        found = Event.objects.filter(gate=epoch.gate_id, epoch=epoch.name, seq__range=(first, last))
+        return {seq: bytes(body) for seq, body in found.order_by("seq").values_list("seq", "body")}
 
     def finish(self) -> None:
         """Write what was gathered; the commit is the caller's."""

@@ -23,9 +23,12 @@ from django.utils import timezone
 
 from agent.core.chain import GENESIS, Checkpoint, extend_all
 from agent.core.events import Kind, Place
-from agent.core.feed import Ack, Rewind, ack_topic
+from agent.core.feed import Ack, Purged, Rewind, ack_topic
+from agent.core.keys import PublicKey
+from office import gaps
 from office.alarms import Alarm, alarms_in
 from office.alerts import Matter, raise_alert
+from office.ingest.again import Again, lacking
 from office.ingest.batch import Batch
 from office.ingest.checked import Complaint, Run, checked, gate_of
 from office.ingest.gaps import Gaps
@@ -36,8 +39,6 @@ from office.logs import log
 from office.models import Epoch, Gate
 
 _MAX_HELD: Final = 256
-_MAX_WALKS: Final = 64
-_WALK: Final = 2000
 
 
 class Reply(NamedTuple):
@@ -72,7 +73,7 @@ class Intake:
         self._hold_s = hold_s
         self._gaps = Gaps(clock)
         self._held: list[tuple[float, Run]] = []  # until when, what
-        self._walks: dict[int, tuple[int, bytes]] = {}  # by epoch: how far it was sent again, as it is kept
+        self._repeated = Again()
 
     @property
     def is_holding(self) -> bool:
@@ -167,7 +168,7 @@ class Intake:
                 visit.complaints.append(complaint)
                 return True
         if epoch is None or place.seq > epoch.upto + 1:
-            return False
+            return self._steps_over(batch, run) and self._join(batch, run, visit)
         self._gaps.closed(run.gate.name)
         visit.heard(run.gate, epoch)
         if last <= epoch.upto:
@@ -179,6 +180,8 @@ class Intake:
             found = f"what comes before event {epoch.upto + 1} differs from what is kept"
             visit.complaints.append(_fork(run, found))
             return True
+        if known:
+            _fill(batch, run, epoch, visit)
         batch.move(epoch, last, run.header.head, _rows(run, known))
         visit.alarms += alarms_in(run.gate.name, run.columns[known:], run.bodies[known:])
         return True
@@ -189,36 +192,12 @@ class Intake:
         Its own end is acknowledged before the position. A gate whose card was put back does not
         know the position: its window would stand still.
         """
-        place, last = run.header.first, run.header.last_seq
-        if last == epoch.upto:
-            same = run.header.head == bytes(epoch.head)
-        elif last <= epoch.let_go:
-            same = True  # the gate's signature is all there is to go by: the office's own were let go of
-        else:
-            same = _is_as_kept(batch, run, epoch) and self._is_on_chain(batch, run, epoch)
-        if same:
+        if self._repeated.is_as_kept(batch, run, epoch):
+            _fill(batch, run, epoch, visit)
             visit.repeated[run.gate.pk] = run
         else:
-            visit.complaints.append(_fork(run, f"events {place.seq} to {last} differ from those kept"))
-
-    def _is_on_chain(self, batch: Batch, run: Run, epoch: Epoch) -> bool:
-        """Whether a run of the kept events also has the head that the kept events have there.
-
-        Heads are not kept, one by one. What is sent again comes in order, so mostly the head
-        before it was found right a moment ago; else everything after it is hashed.
-        """
-        header = run.header
-        right = header.first.seq == 1 or self._walks.get(epoch.pk) == (header.first.seq - 1, header.before)
-        if not right:
-            head = header.head
-            for first in range(header.last_seq + 1, epoch.upto + 1, _WALK):
-                head = extend_all(head, batch.bodies(epoch, first, min(first + _WALK - 1, epoch.upto)))
-            right = head == bytes(epoch.head)
-        if right:
-            if len(self._walks) >= _MAX_WALKS:
-                self._walks.clear()
-            self._walks[epoch.pk] = header.last_seq, header.head
-        return right
+            found = f"events {run.header.first.seq} to {run.header.last_seq} differ from those kept"
+            visit.complaints.append(_fork(run, found))
 
     def _begin(self, batch: Batch, run: Run, visit: "_Visit") -> Epoch | None:
         """A new epoch, if its first event is here and what it follows on is kept.
@@ -251,17 +230,32 @@ class Intake:
         # Whatever was wrong with what came before, what comes now is signed, new and kept.
         return batch.begin(gate, about, GENESIS, name or "")
 
+    def _steps_over(self, batch: Batch, run: Run) -> bool:
+        """Go on behind a gap that the gate signed for and somebody accepted; whether that was so."""
+        purged = _purged_before(run)
+        gap = purged and gaps.accepted(run.gate, _held(batch, run, purged), purged, self._sign)
+        if not gap:
+            return False
+        batch.step_over(gap, run.columns[0][0])
+        log.warning("ingest.gap_closed", gate=run.gate.name, after=gap.after, to=gap.to, by=gap.by)
+        return True
+
     def _note_gap(self, batch: Batch, run: Run, visit: "_Visit") -> None:
         """A gap closes by itself when the gate sends again; one that stays is an alert."""
-        place = run.header.first
-        newest = batch.epoch(run.gate, place.epoch) or batch.newest(run.gate)
-        if newest:
-            visit.heard(run.gate, newest)
-        gap = self._gaps.note(run.gate.name, (newest.name, newest.upto) if newest else ("", 0))
+        place, purged = run.header.first, _purged_before(run)
+        held = _held(batch, run, purged)
+        if held:
+            visit.heard(run.gate, held)
+        after = f"{held.name}/{held.upto}" if held else "the beginning"
+        if purged:
+            lost = gaps.see(run.gate, held, purged, batch.latest_utc(run.gate))
+            found = f"the gate has let go of what came after {after}, up to {lost.to}; see menshen-office gap"
+            visit.complaints.append(Complaint(Matter.GAP, found, run.gate.name, place.epoch))
+            return
+        gap = self._gaps.note(run.gate.name, (held.name, held.upto) if held else ("", 0))
         if self._gaps.should_rewind(gap):
-            visit.rewinds[run.gate.pk] = run.gate, newest
+            visit.rewinds[run.gate.pk] = run.gate, held
         if gap.persists:
-            after = f"{newest.name}/{newest.upto}" if newest else "the beginning"
             found = f"nothing between {after} and {place.epoch}/{place.seq} for {gap.age_s:.0f} s"
             visit.complaints.append(Complaint(Matter.GAP, found, run.gate.name, place.epoch))
 
@@ -305,13 +299,34 @@ class _Visit:
         self.epochs[gate.pk, epoch.name] = gate, epoch
 
 
-def _is_as_kept(batch: Batch, run: Run, epoch: Epoch) -> bool:
-    """Whether a run's bodies are those that are kept, or hash to the place from which on they are."""
+def _held(batch: Batch, run: Run, purged: Purged | None) -> Epoch | None:
+    """Where the office stands before a run beyond it: in the epoch that the run goes on with, else in the newest."""
+    goes_on = purged.checkpoint.place if purged else run.header.first
+    return batch.epoch(run.gate, goes_on.epoch) or batch.newest(run.gate)
+
+
+def _purged_before(run: Run) -> Purged | None:
+    """The gate's signed word that it has nothing older than this run, if it came with it and fits."""
+    purged, header = run.header.purged, run.header
+    if purged is None or not purged.holds(PublicKey.parse(run.gate.journal_key)):
+        return None
+    gone, first = purged.checkpoint, header.first
+    if first.seq > 1:
+        before = Place(first.site, first.gate, first.epoch, first.seq - 1)
+        return purged if gone == Checkpoint(before, header.before) else None
+    said = read(run.bodies[0])
+    link = tuple(said.data.get(key) for key in ("prev_epoch", "prev_seq", "prev_head"))
+    fits = link == (gone.place.epoch, gone.place.seq, gone.head.hex())
+    return purged if fits and said.kind == Kind.JOURNAL_OPENED else None
+
+
+def _fill(batch: Batch, run: Run, epoch: Epoch, visit: _Visit) -> None:
+    """Keep what a run brings of an accepted gap after all; it stands in the feed where it came in."""
     first = run.header.first.seq
-    gone = max(0, epoch.let_go + 1 - first)
-    if gone and extend_all(run.header.before, run.bodies[:gone]) != bytes(epoch.let_go_head):
-        return False
-    return batch.bodies(epoch, first + gone, run.header.last_seq) == list(run.bodies[gone:])
+    for seq in lacking(batch, run, epoch):
+        at = slice(seq - first, seq - first + 1)
+        batch.fill(_rows(run, seq - first)[:1])
+        visit.alarms += alarms_in(run.gate.name, run.columns[at], run.bodies[at])
 
 
 def _fork(run: Run, detail: str) -> Complaint:

@@ -1,12 +1,13 @@
 """Events that are due: the oldest of each epoch go, and the place is kept from which the chain goes on."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, Min
+from django.db.models import F, Min, QuerySet
 
-from agent.core.chain import extend_all
+from office import gaps, torn
 from office.ingest.rows import one_writer
 from office.models import Epoch, Event
 
@@ -26,20 +27,21 @@ def due(before: datetime) -> dict[int, int]:
         if gate not in seen:
             seen.add(gate)
             newest.add(pk)
-    for epoch in Epoch.objects.filter(let_go__lt=F("upto")).order_by("pk"):
+    for epoch in Epoch.objects.filter(let_go__lt=F("upto")).select_related("gate").order_by("pk"):
         young = Event.objects.filter(
             gate=epoch.gate_id, epoch=epoch.name, seq__gt=epoch.let_go, at_utc__gte=seconds
         ).aggregate(first=Min("seq"))["first"]
         last = epoch.upto - (epoch.pk in newest) if young is None else young - 1
+        last = _outside(last, torn.holes(gaps.closed(epoch.gate), epoch.name))
         if last > epoch.let_go:
             found[epoch.pk] = last
     return found
 
 
 def count(wanted: dict[int, int]) -> int:
-    """How many events that is."""
+    """How many events that is; of an accepted gap there are none."""
     lets = Epoch.objects.in_bulk(wanted)
-    return sum(last - lets[pk].let_go for pk, last in wanted.items())
+    return sum(_events(lets[pk], last).count() for pk, last in wanted.items())
 
 
 def delete(wanted: dict[int, int]) -> int:
@@ -50,24 +52,37 @@ def delete(wanted: dict[int, int]) -> int:
     """
     deleted = 0
     for pk, last in wanted.items():
-        while (gone := _piece(pk, last)) > 0:
+        while (gone := _piece(pk, last)) is not None:
             deleted += gone
     return deleted
 
 
-def _piece(pk: int, last: int) -> int:
+def _piece(pk: int, last: int) -> int | None:
+    """Let go of the next events of an epoch; how many, None if there is nothing more to let go of."""
     with transaction.atomic():
         one_writer()
-        epoch = Epoch.objects.get(pk=pk)
+        epoch = Epoch.objects.select_related("gate").get(pk=pk)
+        holes = torn.holes(gaps.closed(epoch.gate), epoch.name)
+        last = _outside(last, holes)
+        if last <= epoch.let_go:
+            return None
         upto = min(last, epoch.let_go + _CHUNK)
-        if upto <= epoch.let_go:
-            return 0
-        piece = Event.objects.filter(
-            gate=epoch.gate_id, epoch=epoch.name, seq__gt=epoch.let_go, seq__lte=upto
-        )
-        bodies = piece.order_by("seq").values_list("body", flat=True)
-        epoch.let_go_head = extend_all(bytes(epoch.let_go_head), map(bytes, bodies.iterator()))
-        epoch.let_go = upto
+        upto = next((hole.to for hole in holes if hole.after < upto < hole.to), upto)
+        piece = _events(epoch, upto)
+        chain = torn.Chain(epoch.let_go, bytes(epoch.let_go_head), holes)
+        for seq, body in piece.order_by("seq").values_list("seq", "body").iterator():
+            chain.take(seq, bytes(body))
+        chain.stand(upto)
+        epoch.let_go, epoch.let_go_head = upto, chain.head
         epoch.save(update_fields=["let_go", "let_go_head"])
         gone, _ = piece.delete()
     return gone
+
+
+def _events(epoch: Epoch, upto: int) -> QuerySet[Event]:
+    return Event.objects.filter(gate=epoch.gate_id, epoch=epoch.name, seq__gt=epoch.let_go, seq__lte=upto)
+
+
+def _outside(last: int, holes: Sequence[torn.Hole]) -> int:
+    """Not further than to the beginning of an accepted gap, since no head is known inside one."""
+    return next((hole.after for hole in holes if hole.after < last < hole.to), last)

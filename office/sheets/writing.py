@@ -10,7 +10,7 @@ from typing import Final
 from openpyxl import Workbook
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
-from office.feed import harmless
+from office.feed_forms import harmless
 
 Rows = Iterable[Sequence[str]]
 _ROWS_A_CHUNK: Final = 500

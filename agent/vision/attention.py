@@ -19,6 +19,8 @@ from agent.vision.views import SMALLEST_PX, Box, Views
 
 TURNS: Final = 1
 """So many of the later stages look at what comes in over the frame's edge: most of it is not there yet."""
+ARRIVES_WITHIN: Final = 10
+"""Frames without a read after which what still moves at the edge is taken for as much as there will be of it."""
 WIDE_EVERY: Final = 8
 """One miss in so many is looked at whole, wherever something stirs."""
 OTHER_SPOT_EVERY: Final = 3
@@ -65,6 +67,7 @@ class Attention:
         self._config = config
         self._stages = stages
         self._extras = extras
+        self._extras_at_edge = [extra for extra in extras if extra.name in config.edge_extras] or extras
         self._budget = budget
         self._motions: dict[float, Motion] = {}
         self._shape: tuple[int, ...] = ()
@@ -134,6 +137,7 @@ class Attention:
         yield from ((stage, part) for stage in self._stages[:1])
         spot = self._chosen(spots_in(part))
         arriving = spot is not None and spot.at_edge and not self._rests(spot, part)
+        arriving = arriving and self._misses < ARRIVES_WITHIN
         nearly = self._track if self._track is not None and not self._track.read else None
         arriving = arriving and nearly is None
         if spot is not None and (nearly is None or nearly.box.shared(spot.box.moved(*part.at))):
@@ -144,8 +148,9 @@ class Attention:
             return
         yield from self._in_turn(TURNS if arriving else len(self._stages), part)
         turn, odd = divmod(self._misses + 1, self._config.extra_every)
-        if self._extras and not odd and not arriving:
-            yield self._extras[(turn - 1) % len(self._extras)], part
+        extras = self._extras_at_edge if spot is not None and spot.at_edge else self._extras
+        if extras and not odd and not arriving:
+            yield extras[(turn - 1) % len(extras)], part
 
     def _chosen(self, spots: Sequence[Spot]) -> Spot | None:
         if not spots:

@@ -116,7 +116,9 @@ def build(recipe: Recipe, out: Path) -> tuple[Path, Manifest]:
             passing.unlink(missing_ok=True)
     except ValidationError as fault:
         raise BundleFault(f"that would make no bundle: {sentences(fault)}") from fault
-    except (OSError, ValueError) as fault:
+    except OSError as fault:
+        raise BundleFault(f"the bundle can't be built: {fault.filename}: {fault.strerror}") from fault
+    except ValueError as fault:
         raise BundleFault(f"the bundle can't be built: {fault}") from fault
     return path, manifest
 

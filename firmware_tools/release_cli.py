@@ -31,11 +31,7 @@ _gates = click.option(
     "--gate", "gates", multiple=True, metavar="GATE", help="A canary, first of all; repeatable."
 )
 _percent = click.option(
-    "--percent",
-    type=click.IntRange(0, 100),
-    default=0,
-    show_default=True,
-    help="How many of all other gates.",
+    "--percent", type=click.IntRange(0, 100), help="How many of all other gates; none of a new release."
 )
 
 
@@ -133,7 +129,7 @@ def build(  # noqa: PLR0913, PLR0917  an option each
 @_releases
 @_gates
 @_percent
-def draft(bundles: tuple[Path, ...], folder: Path, gates: tuple[str, ...], percent: int) -> None:
+def draft(bundles: tuple[Path, ...], folder: Path, gates: tuple[str, ...], percent: int | None) -> None:
     """List bundles as the next release, for the keepers to sign."""
     from firmware_tools import releases  # noqa: PLC0415  TUF takes a quarter of a second to import
     from firmware_tools.key_files import CeremonyFault  # noqa: PLC0415
@@ -141,9 +137,7 @@ def draft(bundles: tuple[Path, ...], folder: Path, gates: tuple[str, ...], perce
     from firmware_tools.rollout import Rollout  # noqa: PLC0415
 
     try:
-        drafted = releases.draft(
-            folder, bundles, _rollout(Rollout, gates, percent, hold=False), datetime.now(UTC)
-        )
+        drafted = releases.draft(folder, bundles, _rollout(Rollout, gates, percent or 0), datetime.now(UTC))
     except (CeremonyFault, BundleFault) as fault:
         raise Told(str(fault)) from fault
     _tell_role(drafted.metadata, "draft, not signed")
@@ -154,9 +148,13 @@ def draft(bundles: tuple[Path, ...], folder: Path, gates: tuple[str, ...], perce
 @_releases
 @_gates
 @_percent
-@click.option("--hold", is_flag=True, help="Nobody gets it any more who has not begun.")
-def rollout(version: str, folder: Path, gates: tuple[str, ...], percent: int, hold: bool) -> None:
+@click.option("--hold/--go-on", default=None, help="Nobody gets it any more who has not begun; or again.")
+def rollout(
+    version: str, folder: Path, gates: tuple[str, ...], percent: int | None, hold: bool | None
+) -> None:
     """Change who gets a release: more gates, or none. It counts when it is signed and published.
+
+    What is not given stays as it was; with --gate, those given are the canaries from now on.
 
     \b
     Examples:
@@ -165,12 +163,11 @@ def rollout(version: str, folder: Path, gates: tuple[str, ...], percent: int, ho
     """
     from firmware_tools import releases  # noqa: PLC0415  as above
     from firmware_tools.key_files import CeremonyFault  # noqa: PLC0415
-    from firmware_tools.rollout import Rollout  # noqa: PLC0415
 
+    given: dict[str, object] = {"gates": gates or None, "percent": percent, "hold": hold}
+    changes = {name: value for name, value in given.items() if value is not None}
     try:
-        drafted = releases.redraft(
-            folder, version, _rollout(Rollout, gates, percent, hold=hold), datetime.now(UTC)
-        )
+        drafted = releases.redraft(folder, version, changes, datetime.now(UTC))
     except CeremonyFault as fault:
         raise Told(str(fault)) from fault
     _tell_role(drafted.metadata, "draft, not signed")
@@ -255,13 +252,13 @@ def show(path: Path) -> None:
         _tell_role(drafted, f"draft, {len(drafted.signatures)} signatures")
 
 
-def _rollout(made: "type[Rollout]", gates: tuple[str, ...], percent: int, *, hold: bool) -> "Rollout":
+def _rollout(made: "type[Rollout]", gates: tuple[str, ...], percent: int) -> "Rollout":
     from pydantic import ValidationError  # noqa: PLC0415
 
     from firmware_tools.manifest import sentences  # noqa: PLC0415
 
     try:
-        return made(gates=gates, percent=percent, hold=hold)
+        return made(gates=gates, percent=percent)
     except ValidationError as fault:
         raise Told(sentences(fault)) from fault
 

@@ -81,17 +81,23 @@ def draft(folder: Path, bundles: Sequence[Path], rollout: Rollout, now: datetime
     return _write_draft(folder, role)
 
 
-def redraft(folder: Path, version: str, rollout: Rollout, now: datetime) -> Draft:
+def redraft(folder: Path, version: str, changes: Mapping[str, object], now: datetime) -> Draft:
     """Change the terms on which a released version goes out: more of the gates, or hold.
 
+    Args:
+        changes: fields of Rollout; the others stay as they are.
     Raises:
-        CeremonyFault: no such version is listed.
+        CeremonyFault: no such version is listed, or the terms make no sense.
     """
     role = _next(folder, now)
     found = False
     for target in role.targets.values():
         terms = terms_of(target)
         if terms is not None and terms.version == version:
+            try:
+                rollout = Rollout.model_validate({**terms.rollout.model_dump(), **changes})
+            except ValidationError as fault:
+                raise CeremonyFault(f"nobody can be offered it like that: {sentences(fault)}") from fault
             custom = terms.model_copy(update={"rollout": rollout})
             target.unrecognized_fields["custom"] = {FIELD: custom.model_dump(mode="json")}
             found = True

@@ -94,6 +94,8 @@ def drill(folder: Path, kills: int, *, flush: bool = True, seed: int = 8) -> Tal
                 where = nurse.stdout.readline().strip()
                 assert where, "the nursery died"
                 tally.kills += 1
+                if not tally.kills % 20:
+                    print(f"{tally.kills} kills, broken after {tally.broken}", file=sys.stderr, flush=True)
                 tally.at[where] += 1
                 if image is not None:
                     tally.cuts += 1

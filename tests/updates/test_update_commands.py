@@ -65,7 +65,13 @@ def test_two_keepers_sign_on_two_machines(shop):
     assert "2 signatures" in types("release", "show", shop.releases)
     publishes(shop)
     said = types("release", "rollout", "0.2.0", "--releases", shop.releases, "--percent", "25")
-    assert "goes to 25 % of gates" in said
+    assert "goes to gates north, 25 % of the others" in said, "the canaries stay"
+    said = types("release", "rollout", "0.2.0", "--releases", shop.releases, "--hold")
+    assert "goes to nobody: held back" in said
+    said = types("release", "rollout", "0.2.0", "--releases", shop.releases, "--go-on")
+    assert "goes to gates north, 25 % of the others" in said, "as before it was held"
+    said = types("release", "rollout", "0.2.0", "--releases", shop.releases, "--gate", "No Gate", fails=True)
+    assert "nobody can be offered it like that: gates.0: String should match" in said
     said = types("release", "rollout", "0.2.0", "--releases", shop.releases, "--percent", "250", fails=True)
     assert "250 is not in the range 0<=x<=100" in said
 

@@ -110,6 +110,10 @@ translations:  ## compile the office's Chinese words (wants Debian's gettext)
 bench-live: setup-dev  ## how soon an event is on ten live pages, 200 events a second (BROWSERS SECONDS RATE)
 	@$(PY) -m benchmarks.live
 
+.PHONY: bench-muster
+bench-muster: setup-dev  ## how soon the muster list is there with 5,000 people inside (INSIDE)
+	@$(PY) -m benchmarks.muster
+
 .PHONY: pictures
 pictures:  ## take the pictures in docs/pictures anew, in both languages
 	@firmware_tools/setup.sh pages

@@ -13,9 +13,14 @@ from agent.core.events import Kind, Place
 from office.cli import main
 from tests.signing_gate import SITE, Desk, SigningGate, desk_in, empty_home
 
-from office.models import Act, Epoch, Event  # isort: skip  after signing_gate has set Django up
+from django.test import Client  # isort: skip  after signing_gate has set Django up
+from office import home as homes  # isort: skip
+from office.models import Act, Epoch, Event  # isort: skip
 from office.retention import events as letting_go  # isort: skip
 from office.reconcile import KEPT, Finding, Verdict, reconcile  # isort: skip
+from office.web import accounts, server  # isort: skip
+from office.web.models import Account  # isort: skip
+from office.web.roles import Role  # isort: skip
 
 DAY = "2026-03-01"
 
@@ -151,3 +156,31 @@ def test_a_day_that_was_partly_deleted_on_schedule_says_so(desk: Desk, days: Day
     days.close(again)
     desk.takes(days.evening, days.evening.message(before + 1, before + 1))
     assert found(desk) == Finding("north", Verdict.COMPLETE, 204)
+
+
+def test_the_page_shows_it_and_countersigns_on_request(desk: Desk, days: Days) -> None:
+    """C20: looking changes nothing; what agrees is countersigned by a button, and who pressed it is on record."""
+    days.close()
+    days.arrive(desk)
+    server.configure(homes.current(), server.Address("127.0.0.1", 0, ("testserver",)))
+    accounts.add("liu", Role.AUDITOR, "Correct-Horse-9-Staple", by="tests")
+    browser = Client()
+    browser.force_login(
+        Account.objects.get(username="liu"), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    page = browser.get("/days/reconcile", {"day": DAY}).content.decode()
+    assert "adds up" in page
+    assert "304" in page
+    assert not Act.objects.filter(what=KEPT).exists()
+    page = browser.post("/days/reconcile", {"day": DAY}, follow=True).content.decode()
+    assert "✓" in page
+    assert Act.objects.get(what=KEPT).subject == f"north/{DAY}"
+    assert Act.objects.get(what="reconcile").who == "liu"
+    Event.objects.filter(epoch=days.morning.epoch, seq=7).delete()
+    page = browser.get(
+        "/days/reconcile", {"day": DAY}, headers={"accept-language": "zh-hans"}
+    ).content.decode()
+    assert "缺少事件" in page
+    assert f"{days.morning.epoch}/7" in page
+    for odd in ("", "x", "0001-01-01", "9999-12-31", "2026-02-30"):
+        assert browser.get("/days/reconcile", {"day": odd}).status_code == 200

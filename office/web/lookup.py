@@ -81,21 +81,21 @@ def _rows(found: QuerySet[Event], limit: int) -> list[Row]:
     ]
 
 
-_NAMES: Final = Register(Person)
-_FILES: Final = Register(PersonFile, "person_id")
+NAMES: Final = Register(Person)
+FILES: Final = Register(PersonFile, "person_id")
 
 
 def _passes_of(words: str) -> list[str]:
-    named = Pass.objects.filter(person__in=sorted(_NAMES.find(words))[:_MOST_PASSES])
+    named = Pass.objects.filter(person__in=sorted(NAMES.find(words))[:_MOST_PASSES])
     return [*named.values_list("pass_id", flat=True)[:_MOST_PASSES], words.lower()]
 
 
 def people(words: str, limit: int = 100) -> list[Person]:
     """People by part of their name, flat or phone, or by a pass id; in the order of their names."""
-    names = _NAMES.read()
+    names = NAMES.read()
     if words:
         held = Pass.objects.filter(pass_id=words.lower()).values_list("person_id", flat=True)
-        wanted = _NAMES.find(words) | _FILES.find(words) | set(held)
+        wanted = NAMES.find(words) | FILES.find(words) | set(held)
     else:
         wanted = set(names)
     first = sorted(wanted, key=lambda pk: (names.get(pk, {}).get("name", ""), pk))[:limit]

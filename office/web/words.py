@@ -168,6 +168,13 @@ _OTHERS: Final[Mapping[str, Promise]] = {
     "entered": _("inside"),
     "left": _("left"),
 }
+VERDICTS: Final[Mapping[str, Promise]] = {
+    "complete": _("adds up"),
+    "waiting": _("not closed yet"),
+    "missing": _("events are missing"),
+    "let go": _("deleted on schedule"),
+    "fork": _("another history"),
+}
 ORDERS: Final[Mapping[str, Promise]] = {
     "open": _("open once"),
     "lockdown": _("lock down"),

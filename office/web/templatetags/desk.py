@@ -61,3 +61,9 @@ def zones(bits: int, names: list[str]) -> str:
 def picture(text: str) -> SafeString:
     """A code, drawn here and now as SVG."""
     return mark_safe(issuing.svg(text))  # noqa: S308  our own drawing, of modules alone
+
+
+@register.filter
+def verdict(word: str) -> str:
+    """How a gate's day stands."""
+    return str(words.VERDICTS.get(str(word), word))

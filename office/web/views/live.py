@@ -9,11 +9,10 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
 from office.feed import Wish
-from office.models import Gate, Pass
+from office.models import Gate
 from office.web import lookup, scene
 from office.web.forms import OrderForm, SearchForm
 from office.web.hub import HUB, Crowded, Reader
-from office.web.models import Inside
 from office.web.reading import shows
 from office.web.rights import needs, sees_names
 from office.web.roles import Right
@@ -75,15 +74,4 @@ def search(request: HttpRequest) -> HttpResponse:
     )
     return render(
         request, "web/live/search.html", scene.rows(found, names=names) | {"form": form, "older": older}
-    )
-
-
-@needs(Right.SEE_LIVE)
-@require_safe
-def inside(request: HttpRequest) -> HttpResponse:
-    """Everybody who is inside: also the sheet for a muster."""
-    rows = list(Inside.objects.select_related("gate").order_by("since_utc"))
-    holders = {one.pass_id: one for one in Pass.objects.select_related("person__key", "person__file__key")}
-    return render(
-        request, "web/live/inside.html", {"inside": [(one, holders.get(one.pass_id)) for one in rows]}
     )

@@ -211,6 +211,11 @@ class GateConfig(_Section):
         return self.state / "gate" / "relay.line"
 
     @property
+    def simulated_wires(self) -> Path:
+        """The wires into a simulated board; see hw.sim.wires."""
+        return self.state / "gate" / "wires"
+
+    @property
     def health_file(self) -> Path:
         """What the gate tells sync of how it does.
 
@@ -401,8 +406,11 @@ def _meaning_faults(config: GateConfig) -> Iterator[str]:
             yield (
                 f"door.interlock: found true, allowed: only false; board {config.board.name} has no inputs.second"
             )
-        if config.board.pins == "mock" and config.board.name != "simulator":
-            yield f"board.pins: found 'mock' with board {config.board.name}, allowed: only with simulator"
+        if config.board.pins == "mock" and not board.name.startswith("simulator"):
+            yield (
+                f"board.pins: found 'mock' with board {board.name}, allowed: only with simulator, or with a file"
+                " named simulator-….toml"
+            )
     if config.door.most_inside and config.direction != "both":
         yield (
             f"door.most_inside: found {config.door.most_inside}, allowed: only 0 at a gate with direction"

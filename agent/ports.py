@@ -159,6 +159,11 @@ class Broker(Protocol):
         """Counts connections made, so that a caller notices a new one."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """What last kept a connection from standing, for people; empty while one stands."""
+        ...
+
     def mailbox(self, prefix: str) -> "Mailbox":
         """Topics that begin so come to their own mailbox from now on."""
         ...

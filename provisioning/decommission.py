@@ -7,6 +7,7 @@ it holds nothing secret, and a bench whose cable was pulled asks for it again.
 
 import contextlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -34,9 +35,13 @@ class Decommissioning:
             if (state / _WIPING).exists():
                 self._wipe()
 
-    def run(self, params: DecommissionParams, by: str) -> DecommissionRecord | Refused:
+    def run(
+        self, params: DecommissionParams, by: str, begins: Callable[[], None]
+    ) -> DecommissionRecord | Refused:
         """Sign the record, destroy keys and data, and give the record; again, if it was done before.
 
+        Args:
+            begins: told before the first thing is destroyed.
         Raises:
             OSError: the disk's reason.
             KeyFault: the journal key is damaged.
@@ -52,6 +57,7 @@ class Decommissioning:
                 Code.BAD_PARAMS, f"this kiosk is gate {current.gate}, not {params.gate}; is it the right one?"
             )
         record = self._signed(current, params, by)
+        begins()  # a cable that is out by now saves the gate
         durable.write(self._state / RECORD, record.model_dump_json().encode())
         durable.write(self._state / _WIPING, b"")
         self._wipe()

@@ -185,6 +185,7 @@ class Kiosk:
             )
         self._visitor = Visitor(params.who, params.bench)
         self._seal.forget()
+        self._inspection.forget()
         self._note("session.opened", bench=params.bench)  # a full disk may still be looked at
         return wire.HelloResult(
             protocol=wire.PROTOCOL, device_id=self.device_id, software=identity.software()
@@ -307,7 +308,9 @@ class Kiosk:
         elif params.what in self._enrolments.files():
             data = (self._enrolments.folder / CURRENT / params.what).read_bytes()
         else:
-            return Refused(Code.CANNOT, f"this kiosk has no {params.what}")
+            gate = self._enrolments.current()
+            why = f"this kiosk has no {params.what}" if gate else "this kiosk is no gate yet; enrol it first"
+            return Refused(Code.CANNOT, why)
         self._note("read", read=params.what)
         self._reading = (secrets.token_hex(4), data)
         return wire.ReadResult(
@@ -342,8 +345,8 @@ class Kiosk:
         return wire.WifiResult(told=told)
 
     def _decommission(self, params: wire.DecommissionParams, say: Say) -> wire.DecommissionRecord | Refused:
-        say(wire.Notification(params={"stage": "the kiosk destroys its keys and its data"}))
-        record = self._ending.run(params, self._seal.technician or self._who)
+        stage = wire.Notification(params={"stage": "the kiosk destroys its keys and its data"})
+        record = self._ending.run(params, self._seal.technician or self._who, lambda: say(stage))
         if not isinstance(record, Refused):
             self._seal.forget()
             self._note("decommissioned", gate=params.gate)
@@ -361,8 +364,8 @@ class Kiosk:
         )
 
     def _test_step(self, params: wire.TestStepParams, say: Say) -> wire.TestStepResult | Refused:
-        say(wire.Notification(params={"stage": f"{params.step} {params.note}".strip()}))
-        return self._inspection.step(params)
+        now = wire.Notification(params={"stage": wire.NOW})
+        return self._inspection.step(params, lambda: say(now))
 
     def _test_end(self, params: wire.TestEndParams, say: Say) -> wire.InspectionRecord | Refused:
         del say

@@ -8,7 +8,11 @@ it from there to the office's feed.
 
 import hashlib
 import json
+import signal
 import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -28,25 +32,30 @@ from provisioning.wire import (
     TestStepParams,
     TestStepResult,
     inspection_text,
+    plain,
+    within_s,
 )
 
 SPOOL: Final = "gate/inspections"
-_FOR_S: Final = 20.0
-_TAKES_AT_MOST_S: Final = 60.0
+_STARTS_WITHIN_S: Final = 40.0
 _OF_SYNC: Final = frozenset({"network", "broker", "list"})
 _MOST: Final = 20
 _LONGEST: Final = 60
+_COMPLAINT_BYTES: Final = 64 * 1024
 
 
 class _Said(BaseModel):
+    """The last line of a step's output; one before it with `now` says that the part is lit, heard or watched."""
+
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
-    ok: bool | None
-    found: str
+    ok: bool | None = None
+    found: str = ""
+    now: bool = False
 
 
 class Inspection:
-    """Of one kiosk; steps may be tried again, the last try counts."""
+    """Of one kiosk, in one session; steps may be tried again, the last try counts."""
 
     def __init__(self, device_id: str, state: Path, enrolments: Enrolments, machine: Machine) -> None:
         self._device_id = device_id
@@ -55,14 +64,24 @@ class Inspection:
         self._machine = machine
         self._found: dict[tuple[Step, Note], TestStepResult] = {}
 
-    def step(self, params: TestStepParams) -> TestStepResult | Refused:
-        """Try one part."""
+    def forget(self) -> None:
+        """Whoever comes now begins anew: what was left half done is not signed with it."""
+        self._found.clear()
+
+    def step(
+        self, params: TestStepParams, now: Callable[[], None] = lambda: None
+    ) -> TestStepResult | Refused:
+        """Try one part.
+
+        Args:
+            now: called when the part is lit, heard or watched, for the person who must look, listen or act.
+        """
         if self._enrolments.current() is None:
             return Refused(Code.CANNOT, "this kiosk is no gate yet; enrol it first, then test it")
         if len(self._found) == _MOST and (params.step, params.note) not in self._found:
             return Refused(Code.BAD_PARAMS, f"an inspection has at most {_MOST} steps; end this one")
-        said = self._tried(params.step)
-        result = TestStepResult(ok=said.ok, found=_short(said.found))
+        said = self._tried(params.step, now)
+        result = TestStepResult(ok=said.ok, found=plain(said.found))
         self._found[params.step, params.note] = result
         return result
 
@@ -81,7 +100,7 @@ class Inspection:
                 step=step,
                 note=note,
                 ok=params.answers.get(step, False) if result.ok is None else result.ok,
-                found=result.found,
+                found=_short(result.found),
             )
             for (step, note), result in self._found.items()
         ]
@@ -113,27 +132,47 @@ class Inspection:
         touched.unlink()
         return record
 
-    def _tried(self, step: Step) -> _Said:
+    def _tried(self, step: Step, now: Callable[[], None]) -> _Said:
         name, *words = self._machine.try_sync if step in _OF_SYNC else self._machine.try_gate
         config = self._enrolments.folder / "gate.toml"
-        command = [beside_this_one(name), *words, step, "--config", str(config), "--for", str(_FOR_S)]
+        for_s = within_s(step)
+        command = [beside_this_one(name), *words, step, "--config", str(config), "--for", str(for_s)]
+        with tempfile.TemporaryFile() as complaints:
+            try:
+                child = subprocess.Popen(
+                    command, stdout=subprocess.PIPE, stderr=complaints, stdin=subprocess.DEVNULL
+                )
+            except OSError as fault:
+                return _Said(ok=False, found=f"could not run `{name}`: {fault.strerror}")
+            late = threading.Timer(for_s + _STARTS_WITHIN_S, child.kill)
+            late.start()
+            try:
+                with child:
+                    said = _said(child.stdout or (), now)
+            finally:
+                late.cancel()
+            if said:
+                return said
+            if child.returncode == -signal.SIGKILL:
+                return _Said(ok=False, found=f"no answer within {for_s + _STARTS_WITHIN_S:.0f} s")
+            complaints.seek(0)
+            why = complaints.read(_COMPLAINT_BYTES).decode(errors="replace").strip().splitlines()[-1:]
+            return _Said(ok=False, found=why[0] if why else f"`{name}` ended with code {child.returncode}")
+
+
+def _said(lines: Iterable[bytes], now: Callable[[], None]) -> _Said | None:
+    """What a step found; None if it never said so."""
+    last = None
+    for line in lines:
         try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                timeout=_TAKES_AT_MOST_S,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-        except subprocess.TimeoutExpired:
-            return _Said(ok=False, found=f"no answer within {_TAKES_AT_MOST_S:.0f} s")
-        except OSError as fault:
-            return _Said(ok=False, found=f"could not run `{name}`: {fault.strerror}")
-        try:
-            return _Said.model_validate_json(done.stdout.splitlines()[-1] if done.stdout else b"")
+            said = _Said.model_validate_json(line)
         except ValidationError:
-            why = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            return _Said(ok=False, found=why[0] if why else f"`{name}` ended with code {done.returncode}")
+            continue
+        if said.now:
+            now()
+        else:
+            last = said
+    return last
 
 
 def _short(words: str) -> str:

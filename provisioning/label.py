@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 WIDTH_MM, HEIGHT_MM = 62.0, 29.0
-_DPI: Final = 300
+DPI: Final = 300
 _MARGIN_MM: Final = 2.0
 _CODE_MM: Final = HEIGHT_MM - 2 * _MARGIN_MM
 _LINES_MM: Final = (4.2, 3.4, 2.7, 2.7, 2.7)
 _MM_IN_POINTS: Final = 72 / 25.4
-_MM_IN_PIXELS: Final = _DPI / 25.4
+_MM_IN_PIXELS: Final = DPI / 25.4
 
 
 class LabelFault(Exception):
@@ -86,10 +86,7 @@ class Label:
 
     def png(self) -> bytes:
         """300 dots per inch, black on white."""
-        image = self._drawn()
-        out = io.BytesIO()
-        image.save(out, "PNG", dpi=(_DPI, _DPI))
-        return out.getvalue()
+        return png_bytes(self._drawn())
 
     def pdf(self) -> bytes:
         """One page of the label's own size; words are words, not pictures."""
@@ -98,13 +95,13 @@ class Label:
             from reportlab.pdfbase.pdfmetrics import stringWidth  # type: ignore[import-untyped]  # noqa: PLC0415
             from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]  # noqa: PLC0415
         except ImportError as fault:
-            raise LabelFault(_MISSING) from fault
+            raise LabelFault(MISSING) from fault
         out = io.BytesIO()
         mm = _MM_IN_POINTS
         page = Canvas(out, (WIDTH_MM * mm, HEIGHT_MM * mm))
         page.setTitle(f"{self.site} {self.gate}")
         page.drawImage(
-            ImageReader(self._code(round(_CODE_MM * _MM_IN_PIXELS))),
+            ImageReader(code_image(self.code, round(_CODE_MM * _MM_IN_PIXELS))),
             *(_MARGIN_MM * mm, _MARGIN_MM * mm, _CODE_MM * mm, _CODE_MM * mm),
         )
         room = (WIDTH_MM - _CODE_MM - 3 * _MARGIN_MM) * mm
@@ -123,12 +120,12 @@ class Label:
         try:
             from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415
         except ImportError as fault:
-            raise LabelFault(_MISSING) from fault
+            raise LabelFault(MISSING) from fault
         dots = _MM_IN_PIXELS
         image = Image.new("L", (round(WIDTH_MM * dots), round(HEIGHT_MM * dots)), 255)
         side = round(_CODE_MM * dots)
         margin = round(_MARGIN_MM * dots)
-        image.paste(self._code(side), (margin, margin))
+        image.paste(code_image(self.code, side), (margin, margin))
         draw = ImageDraw.Draw(image)
         room = image.width - side - 3 * margin
         top = float(margin)
@@ -140,20 +137,36 @@ class Label:
             top += size * 1.25
         return image
 
-    def _code(self, side_px: int) -> "Image":
-        try:
-            import segno  # noqa: PLC0415
-            from PIL import Image  # noqa: PLC0415
-        except ImportError as fault:
-            raise LabelFault(_MISSING) from fault
-        code = segno.make(self.code, error="m", micro=False)
-        rows = [[255 - 255 * bool(dark) for dark in row] for row in code.matrix_iter(border=2)]
-        small = Image.new("L", (len(rows), len(rows)))
-        small.putdata([shade for row in rows for shade in row])
-        return small.resize((side_px, side_px), Image.Resampling.NEAREST)
+
+def code_image(text: str, side_px: int, quiet: int = 2) -> "Image":
+    """A QR code, black on white.
+
+    Args:
+        side_px: of the whole, quiet zone included.
+        quiet: the quiet zone, in modules.
+    Raises:
+        LabelFault: what draws it is not installed.
+    """
+    try:
+        import segno  # noqa: PLC0415
+        from PIL import Image  # noqa: PLC0415
+    except ImportError as fault:
+        raise LabelFault(MISSING) from fault
+    code = segno.make(text, error="m", micro=False)
+    rows = [[255 - 255 * bool(dark) for dark in row] for row in code.matrix_iter(border=quiet)]
+    small = Image.new("L", (len(rows), len(rows)))
+    small.putdata([shade for row in rows for shade in row])
+    return small.resize((side_px, side_px), Image.Resampling.NEAREST)
 
 
-_MISSING: Final = "labels want segno, pillow and reportlab; install them with: pip install 'menshen[bench]'"
+def png_bytes(image: "Image") -> bytes:
+    """A picture at 300 dots per inch."""
+    out = io.BytesIO()
+    image.save(out, "PNG", dpi=(DPI, DPI))
+    return out.getvalue()
+
+
+MISSING: Final = "labels want segno, pillow and reportlab; install them with: pip install 'menshen[bench]'"
 
 
 def fingerprint(journal_key: str) -> str:

@@ -383,6 +383,15 @@ class DecommissionRecord(_Strict):
     signature: Signature
 
 
+NOW: Final = "now"
+"""The stage of a test step from which on the part is lit, heard or watched."""
+
+
+def within_s(step: Step) -> float:
+    """How long a step that waits for a person waits; a fire panel may be a walk away."""
+    return 60.0 if step == "fire" else 20.0
+
+
 class TestStepParams(_Strict):
     """Args: note: tells one of several tries apart, such as `near`."""
 
@@ -566,7 +575,7 @@ DECOMMISSION: Final = Method(
     "decommission", DecommissionParams, DecommissionRecord, asks_again_s=2.0, gives_up_s=60.0, proof=True
 )
 TEST_STEP: Final = Method(
-    "test.step", TestStepParams, TestStepResult, asks_again_s=5.0, gives_up_s=90.0, proof=True
+    "test.step", TestStepParams, TestStepResult, asks_again_s=5.0, gives_up_s=120.0, proof=True
 )
 TEST_END: Final = Method("test.end", TestEndParams, InspectionRecord, asks_again_s=2.0, proof=True)
 

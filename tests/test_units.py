@@ -1,6 +1,7 @@
 """The units: checked by systemd's own tools, and held to the table of who may touch what."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections import defaultdict
@@ -136,6 +137,16 @@ def test_each_holds_no_right_and_comes_back_for_ever(name):
     assert (keys["Type"], keys["Restart"], keys["StartLimitIntervalSec"]) == (["notify"], ["always"], ["0"])
     assert int(keys["WatchdogSec"][0]) > 0
     assert "PYTHONSAFEPATH=1" in keys["Environment"][0]
+
+
+@pytest.mark.parametrize(("command", "unit_name"), [("AS_GATE", "gate"), ("AS_SYNC", "sync")])
+def test_an_inspections_step_waits_until_what_it_tries_is_free(command, unit_name):
+    """systemd.unit(5): a stop job and a start job are only ordered by After= or Before=."""
+    (line,) = (line for line in unit("menshen-provision")["Environment"] if line.startswith(f'"{command}='))
+    words = shlex.split(shlex.split(line)[0])
+    properties = {words[n + 1] for n, word in enumerate(words) if word == "-p"}
+    other = f"menshen-{unit_name}.service"
+    assert {f"Conflicts={other}", f"After={other}", f"OnSuccess={other}", f"OnFailure={other}"} <= properties
 
 
 def test_a_gate_that_died_rests_its_pins():

@@ -87,6 +87,10 @@ class PahoBroker:
         return self._connection
 
     @property
+    def trouble(self) -> str:
+        return self._why
+
+    @property
     def greeted(self) -> mqtt.Client | None:
         """The client whose connection stands, for a mailbox."""
         return self._greeted

@@ -6,6 +6,7 @@ from agent.cli.check import check
 from agent.cli.decode import decode
 from agent.cli.focus import focus
 from agent.cli.gate import gate, rest_pins
+from agent.cli.hand import hand
 from agent.cli.healthy import healthy
 from agent.cli.journal import journal
 from agent.cli.replay import replay
@@ -35,7 +36,10 @@ def main() -> None:
     """
 
 
-for _command in (gate, sync, safe, run, check, decode, replay, focus, journal, selftest, healthy, rest_pins):
+for _command in (
+    *(gate, sync, safe, run, check, healthy, decode, replay, focus, journal),
+    *(selftest, hand, rest_pins),
+):
     main.add_command(_command)
 
 __all__ = ["main"]

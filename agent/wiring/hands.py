@@ -11,6 +11,7 @@ from agent.stores.writer import JournalWriter, open_journal
 from hw.inputs import GpioInputs
 from hw.outputs import GpioOutputs
 from hw.pins import pin_factory
+from hw.sim.wires import strung
 from hw.supervised import SupervisedRelay
 from hw.voice import Voice
 
@@ -23,6 +24,7 @@ def hands_of(config: GateConfig, voice: Voice | None = None) -> Iterator[tuple[G
 
     Raises:
         PinsFault: they can't be had here; says why.
+        OSError: a simulated board's wires can't be had.
     """
     board, line = board_of(config), relay_line(config)
     with contextlib.ExitStack() as stack:
@@ -32,6 +34,9 @@ def hands_of(config: GateConfig, voice: Voice | None = None) -> Iterator[tuple[G
             board, factory, _tell, lambda part, teller: SupervisedRelay(part, line, teller), voice
         )
         stack.callback(outputs.close)
+        if config.board.pins == "mock":
+            config.simulated_wires.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(strung(board, factory, config.simulated_wires))
         inputs = GpioInputs(board, factory)
         stack.callback(inputs.close)
         yield outputs, inputs

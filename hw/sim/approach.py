@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.sim.codes import Content
+from hw.sim.codes import MODULE_PX, QUIET_MODULES, Content
 from hw.sim.conditions import CONDITIONS, Condition
 
 Words: TypeAlias = Content | Callable[[float], Content]
@@ -35,6 +35,8 @@ class Approach:
             fifth leaving.
         seed: of the hand: where it holds, how it trembles.
         aside: how far to the right of the middle, as a share of the frame's width.
+        distance_cm: from the lens when held still; None is as the condition has it.
+        code_mm: side of the code without its quiet zone; asked for with a distance only.
     """
 
     words: Words
@@ -44,6 +46,8 @@ class Approach:
     seconds: float = 3.0
     seed: int = 0
     aside: float = 0.0
+    distance_cm: float | None = None
+    code_mm: float = 40.0
 
     @property
     def held_s(self) -> float:
@@ -92,7 +96,10 @@ def projection(
 
     height, width = frame_px
     focal = FOCAL * height
-    distance = focal * code_px / (how.size * height * (0.55 + 0.45 * held))
+    still_at = focal * code_px / (how.size * height)
+    if approach.distance_cm is not None:
+        still_at = 10 * approach.distance_cm * (code_px - 2 * QUIET_MODULES * MODULE_PX) / approach.code_mm
+    distance = still_at / (0.55 + 0.45 * held)
     per_px = distance / focal  # at the object's distance one frame pixel is this many of its own
     x = (width * (approach.aside + 0.06 * side[0]) + height * 0.008 * tremor[0]) * per_px
     y = (height * (how.drop + 0.02 * side[1] + 0.008 * tremor[1] + 0.95 * (1 - held))) * per_px

@@ -10,6 +10,8 @@
     condition = "night"
     seed = 7
     aside = 0.2                    # to the right, of the frame's width; default 0
+    distance_cm = 25.0             # held that far from the lens; default as the condition has it
+    code_mm = 40.0                 # how wide the code is then, without its quiet zone
 
     [[fault]]
     at_s = 20.0
@@ -80,6 +82,8 @@ class _Approach(_Row):
     condition: Annotated[str, _one_of(dict(CONDITIONS))] = "day"
     seed: int = Field(default=0, ge=0, le=2**31)
     aside: float = Field(default=0.0, ge=-1, le=1)
+    distance_cm: float | None = Field(default=None, ge=1, le=1000)
+    code_mm: float = Field(default=40.0, ge=1, le=1000)
 
     @model_validator(mode="after")
     def _one_content(self) -> Self:
@@ -173,4 +177,6 @@ def _approach(row: _Approach, beside: Path) -> Approach:
         seconds=row.seconds,
         seed=row.seed,
         aside=row.aside,
+        distance_cm=row.distance_cm,
+        code_mm=row.code_mm,
     )

@@ -9,7 +9,7 @@ from provisioning.cli.device import device, gadget
 from provisioning.cli.enrol import batch, enrol, guided
 from provisioning.cli.keys import ca, technician
 from provisioning.cli.look import identify, logs, network, ports, time
-from provisioning.cli.test import test
+from provisioning.cli.test import test, test_card
 
 
 @click.group(
@@ -38,7 +38,7 @@ def explain_site_file() -> None:
 
 
 for _command in (
-    *(enrol, batch, test, identify, ports, network, time, logs),
+    *(enrol, batch, test, test_card, identify, ports, network, time, logs),
     *(config, backup, restore, decommission),
     *(ca, technician, explain_site_file, device, gadget, cable),
 ):

@@ -11,7 +11,16 @@ from agent.core.keys import PublicKey, verify
 from agent.core.moments import iso
 from provisioning import changes, durable, site_file, wire
 from provisioning.bench import BenchFault
-from provisioning.cli.common import at_kiosk, credentials_of, link_options, name, passed, site_option, told
+from provisioning.cli.common import (
+    at_kiosk,
+    credentials_of,
+    link_options,
+    name,
+    passed,
+    room_for,
+    site_option,
+    told,
+)
 from provisioning.shown import Shown
 
 
@@ -52,6 +61,7 @@ def put(*, settings: tuple[str, ...], **link: Any) -> None:
 def backup(*, file: Path, **link: Any) -> None:
     """Write a gate's configuration to FILE; no key and no password is in it."""
     with told():
+        room_for(file)
         with at_kiosk(**link) as bench:
             kept = changes.back_up(bench)
         kept.write(file)
@@ -92,6 +102,7 @@ def decommission(*, gate: str, record: Path, yes: bool, **link: Any) -> None:
     `ca revoke`, which lists the kiosk's certificate as revoked.
     """
     with told():
+        room_for(record)
         with at_kiosk(**link) as bench, Shown() as shown:
             bench.heed = shown.say
             if not yes:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import getpass
+import os
 import platform
 import signal
 import sys
@@ -162,6 +163,20 @@ def at_kiosk(  # noqa: PLR0913  an option each
         yield bench
 
 
+def room_for(*files: Path | None) -> None:
+    """See that each file may be written, before anything is done that only it will tell of.
+
+    Raises:
+        BenchFault: its folder is missing, or not this user's to write in.
+    """
+    for file in filter(None, files):
+        folder = file.absolute().parent
+        if not folder.is_dir():
+            raise BenchFault(f"{file}: there is no folder {folder}; make it, or name another file")
+        if not os.access(folder, os.W_OK) or file.is_dir():
+            raise BenchFault(f"{file} can't be written; name another file")
+
+
 @contextlib.contextmanager
 def told() -> Iterator[None]:
     """Every foreseen failure ends as FAIL, a sentence and exit code 1."""
@@ -181,6 +196,7 @@ def told() -> Iterator[None]:
     except OSError as fault:
         fail(f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault))
     except KeyboardInterrupt:
+        click.echo()  # the cursor stands behind a question, or behind ^C
         fail("stopped by hand; run the same command again to go on")
 
 

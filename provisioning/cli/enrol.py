@@ -19,6 +19,7 @@ from provisioning.cli.common import (
     passphrase_option,
     port_of,
     port_option,
+    room_for,
     site_option,
     technician_of,
     told,
@@ -90,6 +91,7 @@ def enrol(  # noqa: PLR0913  an option each
     """
     plan = GatePlan(gate, direction, zone, wire.plain(title, 80))
     with told():
+        room_for(record, label and label.with_name(f"{label.name}.png"))
         site = _site(site_path)
         held = credentials_of(
             site, technician_of(technician, technician_key, passphrase_file), passphrase_file

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from provisioning import durable, usb, wire
-from provisioning.cli.common import at_kiosk, link_options, passed, told
+from provisioning.cli.common import at_kiosk, link_options, passed, room_for, told
 from provisioning.shown import Shown, found
 
 
@@ -81,6 +81,7 @@ def time(*, setting: bool, **link: Any) -> None:
 def logs(*, sessions: bool, out: Path | None, **link: Any) -> None:
     """Fetch the gate's log from the kiosk."""
     with told():
+        room_for(out)
         with at_kiosk(**link) as bench:
             if out:
                 with Shown() as shown:
@@ -91,5 +92,7 @@ def logs(*, sessions: bool, out: Path | None, **link: Any) -> None:
             durable.write(out, data)
             passed(f"{len(data)} bytes of log in {out}")
             return
+    if not data:
+        click.echo("this kiosk's log is empty; `logs --sessions` reads the link's own", err=True)
     for line in data.decode(errors="replace").splitlines():
         click.echo(wire.plain(line, 2000))

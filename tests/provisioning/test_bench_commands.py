@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from agent import pictures
+from agent.core.inspected import CARD_MM, CARD_TEXT
 from agent.vision import Reader, ReaderConfig
 from provisioning import gadget, usb
 from provisioning.cli import main
@@ -117,6 +118,20 @@ def test_the_label_is_read_by_the_gates_own_eyes_and_its_pdf_says_the_same(tmp_p
         assert [round(side / 300 * 25.4) for side in image.size] == [62, 29]
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
     assert pdf.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_test_card_is_read_by_the_gates_own_eyes_and_its_code_is_as_wide_as_it_says(tmp_path):
+    said = typed("test-card", tmp_path / "card")
+    png, pdf = tmp_path / "card.png", tmp_path / "card.pdf"
+    assert said.output == f"test card: {png}, {pdf}\n"
+    (sighting,) = Reader(ReaderConfig()).read(pictures.load(png))
+    assert sighting.text == CARD_TEXT
+    with Image.open(png) as image:
+        dark = image.crop((0, 0, image.width, round(image.height * 0.65))).point(lambda shade: 255 - shade)
+        left, _, right, _ = dark.getbbox()
+        assert (right - left) / image.info["dpi"][0] * 25.4 == pytest.approx(CARD_MM, abs=0.2)
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert "No such file" in typed("test-card", tmp_path / "nowhere" / "card").output
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not installed here")

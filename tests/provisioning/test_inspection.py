@@ -48,8 +48,8 @@ def test_an_inspection_is_signed_by_the_kiosk_and_told_by_the_gate_once(room, ca
         enrol(room.bench, simulated, NORTH, Told())
         done = inspected(room, tmp_path / "record.json", "clock", "disk", "light-green", "tone", "lock")
         assert done.output.splitlines()[-1] == "PASS  gate north of site garden: 5 steps", done.output
-        failing = inspected(room, tmp_path / "bad.json", "light-red", "broker", said="n\n" * 3)
-        assert "FAIL  gate north failed its inspection: broker, light-red" in failing.output
+        failing = inspected(room, tmp_path / "bad.json", "light-red", "list", said="n\n" * 3)
+        assert "FAIL  gate north failed its inspection: list, light-red" in failing.output
     record = wire.InspectionRecord.model_validate_json((tmp_path / "record.json").read_bytes())
     assert verify(
         PublicKey.parse(record.journal_key), bytes.fromhex(record.signature), wire.inspection_text(record)
@@ -60,7 +60,7 @@ def test_an_inspection_is_signed_by_the_kiosk_and_told_by_the_gate_once(room, ca
             pass
     events = told(config)
     assert sorted((event["passed"], event["failed"], event["steps"]) for event in events) == [
-        (False, "broker, light-red", 2),
+        (False, "list, light-red", 2),
         (True, "", 5),
     ]
 

@@ -53,7 +53,7 @@ def before(room, folder, *stuck):
 
 
 def test_a_gate_is_inspected_by_hand_and_the_office_hears_of_it(room, cable, tmp_path):
-    """C17, C22."""
+    """C22."""
     office, made = Site(tmp_path), tmp_path / "site"
     office.publish()
     made.mkdir()

@@ -1,4 +1,4 @@
-"""Accounts: made for one real person, and closed when that person leaves (C26, C27)."""
+"""Accounts: made for one real person (C26); `office.web.leaving` closes them."""
 
 import secrets
 
@@ -38,25 +38,6 @@ def add(name: str, role: Role, password: str | None, *, by: str) -> str:
         account.groups.set([Group.objects.get(name=role.value)])
         registry.note(by, "account.add", name[:64], role.value)
     return words
-
-
-def close(name: str, *, by: str, handover: str = "") -> None:
-    """Close an account: its sessions end with its next request, and it stays in the history.
-
-    Args:
-        handover: who takes the work over.
-    Raises:
-        OfficeFault: there is no such open account.
-    """
-    with transaction.atomic():
-        account = find(name)
-        if account.username == by:
-            raise OfficeFault("nobody closes their own account; ask another administrator")
-        account.is_active = False
-        account.set_unusable_password()
-        account.save()
-        account.groups.clear()
-        registry.note(by, "account.close", name[:64], f"handed over to {handover}" if handover else "")
 
 
 def reset_password(name: str, *, by: str) -> str:

@@ -2,13 +2,16 @@
 
 import pytest
 from axes.models import AccessAttempt, AccessLog
+from django.contrib.sessions.models import Session
 from django.urls import URLPattern
+from django.utils import timezone
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from office.faults import OfficeFault
-from office.models import Act
-from office.web import accounts
+from office.models import Act, Alert
+from office.web import accounts, alerting, leaving
+from office.web.models import Account, Handling, OrderState, RemoteOrder
 from office.web.rights import ANYBODY
 from office.web.roles import RIGHTS, Right, Role
 from office.web.urls import urlpatterns
@@ -126,13 +129,51 @@ def test_closing_an_account_ends_its_sessions_and_keeps_its_history(desk: Desk) 
     assert browser.get("/").status_code == 302
     assert _sign_in(desk.browser(), "gao").status_code == 200
     assert Act.objects.filter(
-        what="account.close", subject="gao", why="handed over to chen", who="admin"
+        what="account.close", subject="gao", why="handed over to chen; sessions 1", who="admin"
     ).exists()
     assert (
         "nobody closes their own"
         in admin.post("/accounts", {"name": "admin", "what": "close"}, follow=True).text
     )
     AccessAttempt.objects.all().delete()
+
+
+def test_whoever_leaves_hands_over_in_one_action(desk: Desk) -> None:
+    """C27: sessions, second factor, alerts, waiting orders and the own pass, in one record."""
+    accounts.add("gao.lin", Role.CLERK, PASSWORD, by="admin")
+    account = Account.objects.get(username="gao.lin")
+    account.totpdevice_set.create(name="authenticator", confirmed=True)
+    for _ in range(2):
+        desk.browser("gao.lin")
+    north, own = desk.gate(), desk.holder("Gao Ling", "staff")
+    now = timezone.now()
+    alert = Alert.objects.create(kind="door.forced", gate="north", detail="x", first_at=now, last_at=now)
+    alerting.acknowledge(alert, "gao.lin")
+    RemoteOrder.objects.create(gate=north, what="open", why="x", asked_by="gao.lin", asked_at=now, ends=now)
+    for handover, words in (
+        ("", "say who takes"),
+        ("nobody", "no open account"),
+        ("gao.lin", "somebody else"),
+    ):
+        with pytest.raises(OfficeFault, match=words):
+            leaving.leave("gao.lin", by="admin", handover=handover, person=own.person_id)
+    with pytest.raises(OfficeFault, match="no person"):
+        leaving.leave("gao.lin", by="admin", handover="chen", person=99_999)
+    assert Account.objects.get(username="gao.lin").is_active, "nothing is half done"
+    others = Session.objects.count() - 2
+    form = {"name": "gao.lin", "what": "close", "handover": "chen", "person": own.person_id}
+    admin = desk.browser("admin")
+    admin.post("/accounts", form)
+    record = Act.objects.filter(what="account.close", subject="gao.lin").order_by("-n").first()
+    assert record.why == (
+        f"handed over to chen; sessions 2; alerts 1; orders withdrawn 1; revoked {own.pass_id}"
+    )
+    assert Session.objects.count() == others + 1, "only the leaver's are gone, and admin's came"
+    assert not account.totpdevice_set.exists()
+    assert Handling.objects.get(alert=alert).owner == "chen"
+    assert RemoteOrder.objects.get().state == OrderState.WITHDRAWN
+    own.refresh_from_db()
+    assert own.state == "revoked"
 
 
 def test_every_answer_carries_the_headers_of_a_careful_page(desk: Desk) -> None:

@@ -19,7 +19,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from office import registry
 from office.faults import OfficeFault
-from office.web import accounts
+from office.web import accounts, leaving
+from office.web import telling as gates
 from office.web.forms import CodeForm
 from office.web.models import Account
 from office.web.rights import for_all_signed_in, for_anybody, name_of, needs
@@ -107,6 +108,7 @@ class AccountForm(forms.Form):
     role = forms.ChoiceField(choices=Role.choices, required=False)
     what = forms.ChoiceField(choices=[(word, word) for word in ("add", "close", "reset")])
     handover = forms.CharField(max_length=100, required=False)
+    person = forms.IntegerField(min_value=1, max_value=1 << 62, required=False)
 
 
 @needs(Right.MANAGE_ACCOUNTS)
@@ -117,7 +119,11 @@ def index(request: HttpRequest) -> HttpResponse:
         if not form.is_valid():
             messages.error(request, _("Found no usable name or role."))
         else:
-            _act(request, **form.cleaned_data)
+            wish = form.cleaned_data
+            if wish["what"] == "close":
+                _close(request, wish["name"], wish["handover"], wish["person"])
+            else:
+                _make_or_reset(request, wish["name"], wish["role"], wish["what"])
         return redirect("accounts")
     shown = {
         "accounts": Account.objects.prefetch_related("groups", "totpdevice_set").order_by("username"),
@@ -128,12 +134,17 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "web/accounts/index.html", shown)
 
 
-def _act(request: HttpRequest, *, name: str, role: str, what: str, handover: str) -> None:
+def _close(request: HttpRequest, name: str, handover: str, person: int | None) -> None:
+    revoked: tuple[str, ...] = ()
+    with telling(request, _("The account is closed.")):
+        revoked = leaving.leave(name, by=name_of(request), handover=handover, person=person).revoked
+    if revoked:
+        with telling(request, _("The gates are told of the revoked passes.")):
+            gates.deny_at_once()
+
+
+def _make_or_reset(request: HttpRequest, name: str, role: str, what: str) -> None:
     by = name_of(request)
-    if what == "close":
-        with telling(request, _("The account is closed.")):
-            accounts.close(name, by=by, handover=handover)
-        return
     try:
         if what == "reset":
             words = accounts.reset_password(name, by=by)

@@ -1,6 +1,8 @@
 """The live page, its stream, and the search."""
 
+import time
 from collections.abc import AsyncIterator
+from typing import Final
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -13,9 +15,12 @@ from office.models import Gate
 from office.web import lookup, scene
 from office.web.forms import OrderForm, SearchForm
 from office.web.hub import HUB, Crowded, Reader
+from office.web.models import Account
 from office.web.reading import shows
 from office.web.rights import needs, sees_names
 from office.web.roles import Right
+
+_LOOK_AGAIN_S: Final = 10.0
 
 
 @needs(Right.SEE_LIVE)
@@ -39,7 +44,14 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
 
     async def messages() -> AsyncIterator[bytes]:
         try:
+            looked = time.monotonic()
             async for message in HUB.listen(reader, after):
+                if time.monotonic() - looked > _LOOK_AGAIN_S:
+                    looked = time.monotonic()
+                    if not await Account.objects.filter(
+                        username=account.get_username(), is_active=True
+                    ).aexists():
+                        return  # the account was closed meanwhile
                 yield message
         except Crowded:
             yield b"retry: 60000\n\n"

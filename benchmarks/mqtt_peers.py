@@ -3,12 +3,16 @@
     python -m benchmarks.mqtt_peers publish PORT COUNT
     python -m benchmarks.mqtt_peers store PORT sqlite:FILE|postgresql://…
 
-The publisher keeps 100 messages in flight. The store takes what has arrived,
-inserts it in one transaction as durably as the office does, and comes back.
+The publisher keeps 100 messages in flight. The store has the client's network
+thread take messages while it inserts, in one transaction, whatever has arrived,
+as durably as the office does. The client acknowledges a message as it takes it,
+before it is stored, which is the fastest that it can do.
 """
 
 import sqlite3
 import sys
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import psycopg
@@ -45,27 +49,27 @@ def publish(port: int, count: int) -> None:
     last: mqtt.MQTTMessageInfo | None = None
     for number in range(1, count + 1):
         last = client.publish(TOPIC, body(event(number), place), 1)
-        if number % 1000 == 0:
-            last.wait_for_publish(60)
     if last:
-        last.wait_for_publish(60)
+        last.wait_for_publish(900)
     client.disconnect()
     client.loop_stop()
 
 
 def store(port: int, where: str) -> None:
     insert, commit = _database(where)
-    arrived: list[tuple[bytes]] = []
+    arrived: SimpleQueue[bytes] = SimpleQueue()
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="store", protocol=mqtt.MQTTv311)
     client.on_connect = lambda one, *_: one.subscribe(TOPIC, 1)
-    client.on_message = lambda _client, _data, message: arrived.append((bytes(message.payload),))
+    client.on_message = lambda _client, _data, message: arrived.put(bytes(message.payload))
     client.connect("127.0.0.1", port)
+    client.loop_start()
     while True:
-        client.loop(0.2)
-        if arrived:
-            insert(arrived)
-            commit()
-            arrived.clear()
+        rows = [(arrived.get(),)]
+        with suppress(Empty):
+            while True:
+                rows.append((arrived.get_nowait(),))
+        insert(rows)
+        commit()
 
 
 def _database(where: str) -> tuple[Any, Any]:

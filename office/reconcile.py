@@ -183,7 +183,6 @@ class _Walk:
             if seq >= begin:
                 self.counts[_name(line)] += 1
         self._hole(epoch, max(expected, begin), end)
-        chain.stand(end)
         self.head = chain.head
 
     def excuses(self) -> list[str]:

@@ -49,8 +49,8 @@ def accept(gate: str, why: str, by: str, home: Path | None) -> None:
     """Go on with GATE's events behind a gap that can't close.
 
     Wanted after an office was restored from a backup older than what the gate still keeps; `menshen-office
-    gap list` shows whether the gate has signed for it. The ingester then asks the gate, and takes what it
-    has from its oldest event on. The gap stays in the feed and in every reconciliation.
+    gap list` shows whether the gate has signed for it. The ingester then takes what the gate has, from its
+    oldest event on. The gap stays in the feed and in every reconciliation.
 
     \b
     Example:

@@ -1,9 +1,12 @@
 """Sheets leave the office masked by role, harmless, on record, and piece by piece (C15, C16, C10)."""
 
 import csv
+import http.client
 import io
+import re
 import time
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import openpyxl
 import pytest
@@ -25,6 +28,7 @@ from office.sheets.taking import Taker, take
 from office.web import files, visits
 from office.web.models import VisitRules
 from tests.office_pages.desk import Desk
+from tests.office_pages.serving import served_at
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", '=HYPERLINK("http://x","y")']
 TODAY = f"{timezone.now() + timedelta(hours=8):%Y-%m-%d}"
@@ -230,3 +234,31 @@ def test_an_incident_is_filed_from_the_page(desk: Desk, tmp_path) -> None:
     assert paper.check(file, audit_key(desk.home / "keys").public).by == "wang"
     refused = desk.browser("wang").post("/incident", asked_for | {"held": "0" * 16})
     assert "sixteen digits" in refused.content.decode()
+
+
+def test_a_sheet_comes_whole_through_the_real_server(desk: Desk) -> None:
+    """C15: piece by piece, in the reader's language, and the end is on record."""
+    gate = desk.gate()
+    Event.objects.bulk_create(
+        Event(gate=gate, epoch="e", seq=n, at_utc=time.time(), kind="door.opened", body=b"{}")
+        for n in range(1, 3001)
+    )
+    cookies = "; ".join(f"{one.key}={one.value}" for one in desk.browser("liu").cookies.values())
+    with served_at(desk) as served:
+        page = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+        page.request("GET", "/exports", headers={"Cookie": cookies})
+        answer = page.getresponse()
+        token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', answer.read().decode())
+        assert token
+        cookies += f"; {answer.headers['Set-Cookie'].split(';')[0]}; django_language=zh-hans"
+        said = {"table": "events", "form": "csv", "since": TODAY, "until": TODAY, "why": "x"}
+        body = urlencode(said | {"csrfmiddlewaretoken": token[1]})
+        headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
+        page.request("POST", "/exports", body, headers)
+        answer = page.getresponse()
+        text = answer.read().decode("utf-8-sig")
+        page.close()
+    assert answer.headers["Transfer-Encoding"] == "chunked"
+    assert text.count("\n") == 3001
+    assert "时间" in text.splitlines()[0]
+    assert Act.objects.order_by("-n").filter(what="export.end").first().why == "3000 rows, whole"

@@ -5,10 +5,11 @@ import io
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
-from openpyxl import Workbook
-from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+from xlsxwriter import Workbook
+from xlsxwriter.worksheet import Worksheet
 
 from office.feed_forms import harmless
 
@@ -37,28 +38,34 @@ def csv_chunks(heads: Sequence[str], rows: Rows) -> Iterator[bytes]:
         yield rest.encode()
 
 
-def xlsx_chunks(heads: Sequence[str], rows: Rows) -> Iterator[bytes]:
+def xlsx_chunks(heads: Sequence[str], rows: Rows, rows_a_sheet: int = _ROWS_A_SHEET) -> Iterator[bytes]:
     """A workbook; it is whole before the first piece comes, since its index stands at its end.
 
     A sheet takes a million rows; the next begins after that.
     """
-    book = Workbook(write_only=True)
-    sheet = _sheet(book, heads)
-    for number, row in enumerate(rows, 1):
-        if number % _ROWS_A_SHEET == 0:
+    with tempfile.TemporaryDirectory(prefix="menshen-sheet-") as directory:
+        path = Path(directory) / "sheet.xlsx"
+        with Workbook(path, {"constant_memory": True, "tmpdir": directory}) as book:
             sheet = _sheet(book, heads)
-        sheet.append([*map(_cell, row)])
-    with tempfile.TemporaryFile() as file:
-        book.save(file)
-        file.seek(0)
-        while piece := file.read(_CHUNK):
-            yield piece
+            for number, row in enumerate(rows):
+                if number and number % rows_a_sheet == 0:
+                    sheet = _sheet(book, heads)
+                _put(sheet, number % rows_a_sheet + 1, row)
+        with path.open("rb") as file:
+            while piece := file.read(_CHUNK):
+                yield piece
 
 
-def _sheet(book: Workbook, heads: Sequence[str]) -> WriteOnlyWorksheet:
-    sheet: WriteOnlyWorksheet = book.create_sheet()
-    sheet.append([*map(_cell, heads)])
+def _sheet(book: Workbook, heads: Sequence[str]) -> Worksheet:
+    sheet: Worksheet = book.add_worksheet()
+    _put(sheet, 0, heads)
     return sheet
+
+
+def _put(sheet: Worksheet, row: int, cells: Sequence[str]) -> None:
+    """Every cell as a string: it is never looked at for what it might be."""
+    for column, text in enumerate(cells):
+        sheet.write_string(row, column, _cell(text))
 
 
 def _cell(text: str) -> str:

@@ -25,6 +25,7 @@ from office.sheets.attendance import attended
 from office.sheets.masks import Mask
 from office.sheets.tables import TABLES, Asked
 from office.sheets.taking import Taker, take
+from office.sheets.writing import xlsx_chunks
 from office.web import files, visits
 from office.web.models import VisitRules
 from tests.office_pages.desk import Desk
@@ -133,6 +134,15 @@ def test_both_forms_hold_the_same_in_the_readers_language(desk: Desk) -> None:
     assert [[str(cell or "") for cell in row] for row in book.active.iter_rows(values_only=True)] == table
     assert table[0][1] == "姓名"
     assert "住户" in table[1]
+
+
+def test_what_one_sheet_of_a_workbook_can_not_hold_goes_on_in_the_next() -> None:
+    """C15: spreadsheets end at a million rows."""
+    whole = b"".join(xlsx_chunks(["n"], ([str(n)] for n in range(25)), 10))
+    book = openpyxl.load_workbook(io.BytesIO(whole))
+    found = [[row[0] for row in sheet.iter_rows(values_only=True)] for sheet in book.worksheets]
+    assert [one[0] for one in found] == ["n", "n", "n"]
+    assert [int(n) for one in found for n in one[1:]] == list(range(25))
 
 
 def test_control_characters_do_not_break_a_workbook(desk: Desk) -> None:

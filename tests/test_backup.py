@@ -3,6 +3,8 @@
 import contextlib
 import io
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -291,3 +293,28 @@ def test_by_passphrase_from_the_command_line(desk, tmp_path):
     assert "audit log is sound" in said("restore", file, "--home", new, given=f"{WORDS}\n", code=0)
     assert "王芳" in said("passes", "--home", new, code=0)
     assert Pass.objects.count() == 3
+
+
+def test_without_a_terminal_nobody_is_asked(desk, tmp_path):
+    """C30: as a timer runs it; the passphrase never stands on a screen."""
+    command = [
+        sys.executable,
+        "-m",
+        "office.cli",
+        "backup",
+        str(tmp_path / "may.age"),
+        "--home",
+        str(desk.home),
+    ]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: there is no terminal")
+    assert "Traceback" not in done.stderr

@@ -1,6 +1,7 @@
 """`backup` and `restore`."""
 
 import getpass
+import warnings
 from pathlib import Path
 
 import click
@@ -147,8 +148,7 @@ def _key(text: str | None) -> PublicKey | None:
 
 def _passphrase(file: Path | None, *, twice: bool) -> str:
     if file is None:
-        asked: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True)
-        return asked
+        return _asked(twice=twice)
     try:
         if file.stat().st_mode & 0o077:
             raise OfficeFault(f"found {file} open to other users, wanted mode 0600; run: chmod 600 {file}")
@@ -156,6 +156,18 @@ def _passphrase(file: Path | None, *, twice: bool) -> str:
             return opened.readline(1024).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as fault:
         raise OfficeFault(f"the passphrase file {file} can't be read: {fault}") from fault
+
+
+def _asked(*, twice: bool) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)  # it would be shown while it is typed
+            asked: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True)
+    except getpass.GetPassWarning as fault:
+        raise OfficeFault(
+            "there is no terminal to ask for the passphrase; give --passphrase-file FILE"
+        ) from fault
+    return asked
 
 
 COMMANDS = (backup, restore)

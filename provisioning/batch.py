@@ -28,6 +28,7 @@ _COLUMNS: Final = ("gate", "name", "direction", "zone")
 _MOST_GATES: Final = 10_000
 _LARGEST: Final = 4 * 1024 * 1024
 _LOOK_AGAIN_S: Final = 0.5
+_STILL_THERE_S: Final = 1.0  # each look at a kiosk is a session in its record
 _PATIENCE_S: Final = 30.0
 
 
@@ -57,7 +58,7 @@ def read(path: Path) -> list[GatePlan]:
             try:
                 row = _Row.model_validate(cells)
             except ValidationError as fault:
-                faults.append(f"{path}: line {rows.line_num}: {wire.first_fault(fault)}")
+                faults += [f"{path}: line {rows.line_num}: {why}" for why in _sentences(fault)]
                 continue
             if row.gate in plans:
                 faults.append(f"{path}: line {rows.line_num}: gate {row.gate} is there twice; name it anew")
@@ -71,6 +72,18 @@ def read(path: Path) -> list[GatePlan]:
     if faults:
         raise SiteFault("\n".join(wire.plain(fault) for fault in faults))
     return list(plans.values())
+
+
+def _sentences(fault: ValidationError) -> Iterator[str]:
+    """Each cell that is not as wanted; a row of a list holds no secret."""
+    for one in fault.errors(include_url=False):
+        column = ".".join(map(str, one["loc"]))
+        if column in {"gate", "zone"} and one["type"] == "string_pattern_mismatch":
+            yield f"{column}: found {one['input']!r}, wanted 1 to 32 of a-z, 0-9 and -, not beginning with -"
+        elif one["type"] == "literal_error":
+            yield f"{column}: found {one['input']!r}, wanted {one['ctx']['expected']}"
+        else:
+            yield f"{column}: {one['msg']}"
 
 
 def _text(path: Path) -> str:
@@ -104,13 +117,16 @@ def run(  # noqa: PLR0913, PLR0917  as enrol
     records.mkdir(parents=True, exist_ok=True)
     by_gate = {plan.gate: plan for plan in plans}
     done = kept(plans, records)
+    still = ""
     while waiting := [gate for gate in by_gate if gate not in done]:
         open_bench = next_bench({record.device_id for record in done.values()})
         kiosk = _looked_at(open_bench, progress)
         gate = waiting[0]
         if any(kiosk.device_id == record.device_id for record in done.values()):
-            progress.say(f"kiosk {kiosk.device_id} is gate {kiosk.gate} already; plug in the next")
-            time.sleep(_LOOK_AGAIN_S)
+            if kiosk.device_id != still:  # once, not at every look
+                progress.say(f"kiosk {kiosk.device_id} is gate {kiosk.gate} already; plug in the next")
+            still = kiosk.device_id
+            time.sleep(_STILL_THERE_S)
             continue
         if kiosk.sealed:
             if kiosk.site != site.facts.site or kiosk.gate not in waiting:

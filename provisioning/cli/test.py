@@ -69,7 +69,8 @@ def test(*, record: Path, only: tuple[str, ...], **link: Any) -> None:
     click.echo(f"inspection record: {record}")
     if not done.passed:
         fail(f"gate {done.gate} failed its inspection: {', '.join(walk.bad)}")
-    passed(f"gate {done.gate} of site {done.site}: {len(done.steps)} steps")
+    many = len(done.steps)
+    passed(f"gate {done.gate} of site {done.site}: {many} step{'s' if many > 1 else ''}")
 
 
 @click.command("test-card")

@@ -97,7 +97,7 @@ def test_a_batch_that_died_between_a_kiosk_and_its_record_goes_on_with_that_kios
         told = Told()
         (again,) = batch.run(plans, site, records, lambda _: next(benches), told, Credentials())
     assert again.device_id == lost["device_id"]
-    assert any("already; plug in the next" in words for words in told.words)
+    assert sum("already; plug in the next" in words for words in told.words) == 1
 
 
 def test_a_kiosk_of_another_site_stops_the_batch_with_a_sentence(tmp_path, site):
@@ -131,8 +131,14 @@ def test_a_kiosk_of_another_site_stops_the_batch_with_a_sentence(tmp_path, site)
     [
         ("gate,name\nnorth,North\n", "found the heading"),
         ("gate,name,direction,zone\n", "found no gate"),
-        ("gate,name,direction,zone\nNorth!,,in,main\n", "line 2: gate"),
-        ("gate,name,direction,zone\na,,up,main\n", "line 2: direction"),
+        (
+            "gate,name,direction,zone\nNorth!,,in,main\n",
+            "line 2: gate: found 'North!', wanted 1 to 32 of a-z",
+        ),
+        (
+            "gate,name,direction,zone\na,,up,main\n",
+            "line 2: direction: found 'up', wanted 'in', 'out' or 'both'",
+        ),
         ("gate,name,direction,zone\na,,in,main\na,,in,main\n", "line 3: gate a is there twice"),
         ("gate,name,direction,zone\na,,in\n", "line 2: zone"),
         ("gate,name,direction,zone\na,,in,main,more\n", "line 2: more"),

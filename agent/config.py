@@ -308,7 +308,9 @@ def examine(path: Path) -> tuple[GateConfig | None, tuple[str, ...]]:
         if len(text) > MAX_FILE_BYTES:
             return None, (f"file: found more than {MAX_FILE_BYTES} bytes, wanted a configuration",)
         fields = tomllib.loads(text.decode())
-    except (OSError, ValueError, RecursionError) as fault:
+    except OSError as fault:
+        return None, (f"file: cannot be read: {fault.strerror}",)
+    except (ValueError, RecursionError) as fault:
         return None, (f"file: cannot be read as TOML: {fault}",)
     try:
         config = GateConfig.model_validate(fields)
@@ -386,7 +388,7 @@ def _allowed(loc: tuple[int | str, ...]) -> str:
             section = BrokerConfig
     names = list(section.model_fields)
     near = difflib.get_close_matches(str(loc[-1]), names, n=1)
-    return ", ".join([f"{near[0]} (did you mean this?)"] * bool(near) + [n for n in names if n not in near])
+    return ", ".join([*(f"{n} (did you mean this?)" for n in near), *(n for n in names if n not in near)])
 
 
 def _meaning_faults(config: GateConfig) -> Iterator[str]:

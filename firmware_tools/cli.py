@@ -21,9 +21,13 @@ _passphrase_file = click.option(
 )
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="menshen", prog_name="menshen-firmware")
 def main() -> None:
-    """Signed releases, and the keys that everything rests on."""
+    """Signed releases, and the keys that everything rests on.
+
+    Exit codes: 0 done; 1 not done, with the reason on standard error; 2 the command line is wrong.
+    """
 
 
 main.add_command(release)
@@ -47,7 +51,12 @@ def keys() -> None:
 @_passphrase_file
 @click.option("--dry-run", is_flag=True, help="Say what would be made; ask nothing, write nothing.")
 def make(out: Path, passphrase_file: Path | None, dry_run: bool) -> None:
-    """Make 3 root keys (2 must sign), 2 targets keys (2) and 2 firmware keys (2)."""
+    """Make 3 root keys (2 must sign), 2 targets keys (2) and 2 firmware keys (2).
+
+    \b
+    Example:
+      menshen-firmware keys make --out KEYS
+    """
     from firmware_tools import ceremony  # noqa: PLC0415  TUF takes a quarter of a second to import
 
     if dry_run:
@@ -70,7 +79,12 @@ def make(out: Path, passphrase_file: Path | None, dry_run: bool) -> None:
 @keys.command()
 @click.argument("directory", type=_DIRECTORY)
 def show(directory: Path) -> None:
-    """List fingerprints, roles and thresholds; needs no passphrase."""
+    """List fingerprints, roles and thresholds; needs no passphrase.
+
+    \b
+    Example:
+      menshen-firmware keys show KEYS
+    """
     from firmware_tools import ceremony  # noqa: PLC0415  as above
 
     try:
@@ -91,7 +105,12 @@ def show(directory: Path) -> None:
 @_passphrase_file
 @click.option("--dry-run", is_flag=True, help="Unlock, sign and check, but write nothing.")
 def sign(keys_dir: Path, office: Path, out: Path, passphrase_file: Path | None, dry_run: bool) -> None:
-    """Let the offline keys vouch for an office: its root of trust."""
+    """Let the offline keys vouch for an office: its root of trust.
+
+    \b
+    Example:
+      menshen-firmware keys sign --keys KEYS --office office-public.json --out TRUST --dry-run
+    """
     from firmware_tools import ceremony, key_files  # noqa: PLC0415  as above
 
     try:

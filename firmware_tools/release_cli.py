@@ -130,7 +130,12 @@ def build(  # noqa: PLR0913, PLR0917  an option each
 @_gates
 @_percent
 def draft(bundles: tuple[Path, ...], folder: Path, gates: tuple[str, ...], percent: int | None) -> None:
-    """List bundles as the next release, for the keepers to sign."""
+    """List bundles as the next release, for the keepers to sign.
+
+    \b
+    Example:
+      menshen-firmware release draft OUT/menshen-0.2.0-x86_64.tar --releases RELEASES --gate north
+    """
     from firmware_tools import releases  # noqa: PLC0415  TUF takes a quarter of a second to import
     from firmware_tools.key_files import CeremonyFault  # noqa: PLC0415
     from firmware_tools.manifest import BundleFault  # noqa: PLC0415
@@ -187,6 +192,10 @@ def sign(folder: Path, keys_dir: Path, passphrase_file: Path | None) -> None:
     """Sign the draft with each firmware key that is there; the second signature makes it a release.
 
     Every bundle that the draft names is hashed first.
+
+    \b
+    Example:
+      menshen-firmware release sign --releases RELEASES --keys KEYS
     """
     from firmware_tools import passphrases, releases  # noqa: PLC0415  as above
     from firmware_tools.key_files import CeremonyFault  # noqa: PLC0415
@@ -212,7 +221,12 @@ def sign(folder: Path, keys_dir: Path, passphrase_file: Path | None) -> None:
     "--to", "repo", required=True, type=_DIRECTORY, help="The site's published list (menshen-office publish)."
 )
 def publish(folder: Path, repo: Path) -> None:
-    """Put the signed releases beside a site's published list."""
+    """Put the signed releases beside a site's published list.
+
+    \b
+    Example:
+      menshen-firmware release publish --releases RELEASES --to PUBLISHED
+    """
     from firmware_tools import releases  # noqa: PLC0415  as above
     from firmware_tools.key_files import CeremonyFault  # noqa: PLC0415
 
@@ -232,7 +246,12 @@ def publish(folder: Path, repo: Path) -> None:
 @release.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def show(path: Path) -> None:
-    """Show a bundle, every byte of it checked; or what a folder of releases lists, and who has signed."""
+    """Show a bundle, every byte of it checked; or what a folder of releases lists, and who has signed.
+
+    \b
+    Example:
+      menshen-firmware release show RELEASES
+    """
     from firmware_tools import bundle, releases  # noqa: PLC0415  as above
     from firmware_tools.key_files import CeremonyFault  # noqa: PLC0415
     from firmware_tools.manifest import BundleFault  # noqa: PLC0415

@@ -58,7 +58,12 @@ def update() -> None:
 @_config
 @_source
 def check(config: Path, source: str | None) -> None:
-    """Say what is offered for this gate now; bring nothing."""
+    """Say what is offered for this gate now; bring nothing.
+
+    \b
+    Example:
+      menshen-firmware update check --from /media/stick
+    """
     from firmware_tools.device import fetching, place  # noqa: PLC0415  TUF takes a quarter of a second to import
 
     here = _place(config)
@@ -83,7 +88,12 @@ def check(config: Path, source: str | None) -> None:
 @_config
 @_source
 def fetch(version: str | None, config: Path, source: str | None) -> None:
-    """Bring the release that is due, or VERSION. A broken download goes on where it stopped."""
+    """Bring the release that is due, or VERSION. A broken download goes on where it stopped.
+
+    \b
+    Example:
+      menshen-firmware update fetch 0.2.0 --from /media/stick
+    """
     from firmware_tools.device import fetching, place  # noqa: PLC0415  as above
 
     here = _place(config)
@@ -104,6 +114,10 @@ def stage(version: str | None, config: Path) -> None:
     """Verify what was fetched once more, and build the other slot from it.
 
     With VERSION, also an older one, if it is not below the floor.
+
+    \b
+    Example:
+      menshen-firmware update stage
     """
     from firmware_tools.device import place, staging  # noqa: PLC0415  as above
 
@@ -118,7 +132,12 @@ def stage(version: str | None, config: Path) -> None:
 @click.argument("bundle", type=click.Path(path_type=Path, dir_okay=False))
 @_config
 def first(bundle: Path, config: Path) -> None:
-    """Build the first slot of a machine that has none, from a bundle that you trust."""
+    """Build the first slot of a machine that has none, from a bundle that you trust.
+
+    \b
+    Example:
+      menshen-firmware update first menshen-0.2.0-x86_64.tar
+    """
     from firmware_tools.device import place, staging  # noqa: PLC0415  as above
 
     try:
@@ -138,6 +157,10 @@ def switch(config: Path, by_hand: bool) -> None:
     With --by-hand, whoever starts the gate does what the units would:
       python -m firmware_tools.device.guard begin   before each start of the gate, from SLOTS/current
       python -m firmware_tools.device.guard watch   once it runs
+
+    \b
+    Example:
+      menshen-firmware update switch
     """
     click.echo(
         f"{_switch(_place(config), by_hand=by_hand)} is on trial; menshen-firmware update status says how it does"
@@ -147,7 +170,12 @@ def switch(config: Path, by_hand: bool) -> None:
 @update.command()
 @_config
 def auto(config: Path) -> None:
-    """Stage and switch what was fetched, as far as update.automatic allows; for a timer."""
+    """Stage and switch what was fetched, as far as update.automatic allows; for a timer.
+
+    \b
+    Example:
+      menshen-firmware update auto
+    """
     from firmware_tools.device import place, staging  # noqa: PLC0415  as above
 
     here = _place(config)
@@ -170,7 +198,12 @@ def auto(config: Path) -> None:
 @_config
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(config: Path, as_json: bool) -> None:
-    """Which slot runs, what waits beside it, and what became of the last releases."""
+    """Which slot runs, what waits beside it, and what became of the last releases.
+
+    \b
+    Example:
+      menshen-firmware update status --json
+    """
     here = _place(config)
     slots = here.slots
     state, current = slots.state(), slots.current()
@@ -208,7 +241,12 @@ def status(config: Path, as_json: bool) -> None:
 @_config
 @click.option("--why", default="asked to", help="For the record and the office.")
 def rollback(config: Path, why: str) -> None:
-    """Leave the trial, or go back to the release before; never below the floor."""
+    """Leave the trial, or go back to the release before; never below the floor.
+
+    \b
+    Example:
+      menshen-firmware update rollback --why 'the lamp stays dark'
+    """
     from firmware_tools.device import guard  # noqa: PLC0415
 
     slots = _place(config).slots
@@ -223,7 +261,12 @@ def rollback(config: Path, why: str) -> None:
 @update.command("mark-good")
 @_config
 def mark_good(config: Path) -> None:
-    """Keep the trial without waiting for its health check."""
+    """Keep the trial without waiting for its health check.
+
+    \b
+    Example:
+      menshen-firmware update mark-good
+    """
     from firmware_tools.device import guard  # noqa: PLC0415
 
     try:

@@ -303,6 +303,10 @@ class Kiosk:
         del say
         if params.what == "log":
             data = self._machine.system_log()
+        elif params.what == "doctor":
+            data = self._machine.examined(self._enrolments.folder / "gate.toml")
+        elif params.what == "support":
+            data = self._machine.packed(self._enrolments.folder / "gate.toml")
         elif params.what == "sessions":
             data = self._sessions.read()[-wire.MAX_READ :]
         elif params.what in self._enrolments.files():

@@ -15,12 +15,17 @@ from pathlib import Path
 from typing import Final
 
 from provisioning import durable
+from provisioning.check import beside_this_one
 from provisioning.wire import MAX_READ, Interface, NetworkResult, WifiParams, plain
 
 WIFI_FILE: Final = "menshen-wifi.nmconnection"
 JOURNALCTL: Final = ("journalctl", "--unit=menshen-*", "--output=short-iso", "--no-pager", "--lines=20000")
 SELFTEST: Final = ("menshen-agent", "selftest")
+DOCTOR: Final = ("menshen-agent", "doctor")
+SUPPORT: Final = ("menshen-agent", "support", "-")
 _COMMAND_S: Final = 15.0
+_GATE_COMMAND_S: Final = 75.0
+"""A gate's own command starts slowly on a small Pi, and asks others in its turn."""
 _SYS_NET: Final = Path("/sys/class/net")
 _MOST: Final = 16
 
@@ -40,6 +45,7 @@ class Machine:
         log: prints the system's log of this gate.
         try_gate, try_sync: given a step, `--config FILE` and `--for SECONDS`, try one part of the gate as
             its own process would, and print what was found as one line of JSON.
+        doctor, support: given `--config FILE`, print how the gate is, and an archive for whoever is to help.
     """
 
     sets_clock: bool = False
@@ -48,6 +54,8 @@ class Machine:
     log: Sequence[str] = JOURNALCTL
     try_gate: Sequence[str] = SELFTEST
     try_sync: Sequence[str] = SELFTEST
+    doctor: Sequence[str] = DOCTOR
+    support: Sequence[str] = SUPPORT
 
     def set_clock(self, utc: float) -> None:
         """Set the system's clock.
@@ -108,6 +116,40 @@ class Machine:
                 "this kiosk has no system log to read; `logs --sessions` reads the link's own"
             ) from fault
         return done.stdout[-MAX_READ:]
+
+    def examined(self, config: Path) -> bytes:
+        """What the gate's doctor says.
+
+        Raises:
+            Cannot: it says nothing.
+        """
+        return _said(self.doctor, config, {0, 1})
+
+    def packed(self, config: Path) -> bytes:
+        """The gate's archive for support.
+
+        Raises:
+            Cannot: there is none, or it is too long for the cable.
+        """
+        return _said(self.support, config, {0})
+
+
+def _said(command: Sequence[str], config: Path, good: set[int]) -> bytes:
+    """What a command of the gate prints; exit codes other than the good ones mean that it could not."""
+    words = [beside_this_one(command[0]), *command[1:], "--config", str(config)]
+    name = " ".join(command[:2])
+    try:
+        done = subprocess.run(
+            words, capture_output=True, timeout=_GATE_COMMAND_S, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        raise Cannot(f"this kiosk could not run `{name}`; `logs` reads its log") from fault
+    if done.returncode not in good:
+        why = plain(done.stderr.decode(errors="replace").strip().rpartition("\n")[2], 200)
+        raise Cannot(f"`{name}` ended with code {done.returncode}: {why}")
+    if len(done.stdout) > MAX_READ:
+        raise Cannot(f"`{name}` made {len(done.stdout)} bytes, and the cable carries {MAX_READ}")
+    return done.stdout
 
 
 def _interfaces() -> Sequence[Interface]:

@@ -57,7 +57,7 @@ MAX_FILE: Final[dict[FileName, int]] = {
 }
 """Bytes that a file of an enrolment may have."""
 Readable: TypeAlias = Literal[
-    "gate.toml", "root.json", "broker-ca.pem", "technicians.json", "sessions", "log"
+    "gate.toml", "root.json", "broker-ca.pem", "technicians.json", "sessions", "log", "doctor", "support"
 ]
 """What a bench may read from a kiosk: no file that holds a secret."""
 
@@ -564,7 +564,7 @@ STATUS: Final = Method("status", Nothing, StatusResult)
 CHALLENGE: Final = Method("seal.challenge", Nothing, ChallengeResult)
 PROVE: Final = Method("seal.prove", ProveParams, ProveResult)
 CSR: Final = Method("identity.csr", CsrParams, CsrResult)
-READ_OPEN: Final = Method("read.open", ReadParams, ReadResult, asks_again_s=2.0, gives_up_s=30.0, proof=True)
+READ_OPEN: Final = Method("read.open", ReadParams, ReadResult, asks_again_s=2.0, gives_up_s=90.0, proof=True)
 READ_PART: Final = Method("read.part", PartParams, PartResult, proof=True)
 TIME_SET: Final = Method("time.set", TimeParams, TimeResult, proof=True)
 NETWORK_GET: Final = Method("network.get", Nothing, NetworkResult, asks_again_s=2.0)

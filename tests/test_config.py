@@ -86,6 +86,12 @@ def test_rubbish_is_told_and_never_raised(gate_toml, text):
         load(gate_toml(text))
 
 
+def test_an_unknown_key_like_no_other_is_told(gate_toml):
+    told = faults(gate_toml('qqqq = "x"\n' + GOOD + "[door]\nzzzz = 1\n"))
+    assert told["qqqq"].startswith("unknown key; allowed here: site, gate")
+    assert told["door.zzzz"].startswith("unknown key; allowed here: purpose, open_s")
+
+
 def test_a_file_that_is_not_text_or_far_too_long_is_told(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe" * 100)
     (tmp_path / "long.toml").write_bytes(b"#" * 300_000)

@@ -4,6 +4,7 @@ import click
 
 from agent.cli.check import check
 from agent.cli.decode import decode
+from agent.cli.doctor import doctor
 from agent.cli.focus import focus
 from agent.cli.gate import gate, rest_pins
 from agent.cli.hand import hand
@@ -13,6 +14,7 @@ from agent.cli.replay import replay
 from agent.cli.run import run
 from agent.cli.safe import safe
 from agent.cli.selftest import selftest
+from agent.cli.support import support
 from agent.cli.sync import sync
 
 
@@ -37,7 +39,7 @@ def main() -> None:
 
 
 for _command in (
-    *(gate, sync, safe, run, check, healthy, decode, replay, focus, journal),
+    *(gate, sync, safe, run, check, doctor, support, healthy, decode, replay, focus, journal),
     *(selftest, hand, rest_pins),
 ):
     main.add_command(_command)

@@ -52,6 +52,10 @@ def rest_pins(config_path: Path) -> None:
 
     systemd runs it after the gate process has ended in whatever way, because a Pi's pins go on
     driving their last level.
+
+    \b
+    Example:
+      menshen-agent rest-pins --config /etc/menshen/gate.toml
     """
     from hw.outputs import rest_pins as rest  # noqa: PLC0415
     from hw.pins import PinsFault, pin_factory  # noqa: PLC0415

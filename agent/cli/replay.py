@@ -37,7 +37,9 @@ class _ThenClock:
     type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]),
     help="When the recording began, as 2026-03-01T08:00:00+08:00; default: now. Rotating codes need it.",
 )
-@click.option("--fps", type=click.FloatRange(0.1, 120), default=30.0, show_default=True)
+@click.option(
+    "--fps", type=click.FloatRange(0.1, 120), default=30.0, show_default=True, help="Frames a second."
+)
 @click.argument("recording", type=click.Path(path_type=Path, exists=True))
 def replay(config_path: Path, recorded_at: datetime | None, fps: float, recording: Path) -> None:
     """Run the whole gate over a folder of frames, or a video, and print its events.

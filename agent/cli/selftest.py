@@ -282,7 +282,13 @@ STEPS: Final[dict[str, Callable[[GateConfig, float], Found]]] = {
 @click.argument("step", type=click.Choice(list(STEPS)))
 @config_option
 @click.option(
-    "--for", "for_s", type=click.FloatRange(0.1, 60), default=20.0, show_default=True, metavar="SECONDS"
+    "--for",
+    "for_s",
+    type=click.FloatRange(0.1, 60),
+    default=20.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a person has to act.",
 )
 def selftest(step: str, config_path: Path, for_s: float) -> None:
     """Try one part of this gate and print what was found as one line of JSON.

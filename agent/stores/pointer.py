@@ -17,6 +17,8 @@ import sqlite_utils
 import structlog
 from sqlite_utils import Migrations
 
+from agent.stores import read_only
+
 _log = structlog.get_logger("agent.stores.pointer")
 
 migrations: Final = Migrations("uplink")
@@ -83,6 +85,16 @@ class PointerStore:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def read(path: Path) -> Pointer | None:
+    """The pointer in a file, looked at from beside; None if there is none or it can't be read."""
+    with contextlib.suppress(sqlite3.Error):
+        connection, _ = read_only.connect(path, timeout=5.0)
+        with contextlib.closing(connection):
+            row = connection.execute("SELECT epoch, seq, head FROM pointer").fetchone()
+            return Pointer(*row) if row else None
+    return None
 
 
 def _opened(path: Path) -> sqlite3.Connection:

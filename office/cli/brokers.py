@@ -8,7 +8,7 @@ from office.faults import OfficeFault
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=1883, show_default=True, help="0 takes a free one."
 )

@@ -31,8 +31,8 @@ _HOLD_S = 1.0  # a gate's patience is 2 s
 
 
 @click.command()
-@click.option("--broker", required=True, metavar="HOST:PORT")
-@click.option("--username")
+@click.option("--broker", required=True, metavar="HOST:PORT", help="Where the gates send.")
+@click.option("--username", help="For the broker.")
 @click.option(
     "--password-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -101,7 +101,7 @@ def _opened(path: Path | None, stop: threading.Event) -> tuple[Home, Site] | Non
 @click.option("--gate", "gates", multiple=True, help="May be given several times.")
 @click.option("--kind", "kinds", multiple=True, help="Such as pass.refused; may be given several times.")
 @click.option("--result", default="", help="admitted, refused, or a reason such as expired.")
-@click.option("--pass", "pass_id", default="", metavar="PASS_ID")
+@click.option("--pass", "pass_id", default="", metavar="PASS_ID", help="Only this pass.")
 @click.option("--since", metavar="TIME", help="2026-05-01 or 2026-05-01T08:30, by the gate's clock.")
 @click.option("--until", metavar="TIME", help="A date alone is included.")
 @click.option(
@@ -110,6 +110,7 @@ def _opened(path: Path | None, stop: threading.Event) -> tuple[Home, Site] | Non
     type=click.Choice(["table", "jsonl", "csv"]),
     default="table",
     show_default=True,
+    help="For people, for programs, or for a spreadsheet.",
 )
 @home_option
 def feed(  # noqa: PLR0913, PLR0917  an option each

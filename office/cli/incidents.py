@@ -34,7 +34,7 @@ def incident() -> None:
 @click.option("--since", required=True, metavar="TIME", help="2026-05-01 or 2026-05-01T08:30.")
 @click.option("--until", required=True, metavar="TIME", help="A date alone is included.")
 @click.option("--person", type=int, metavar="N", help="The number in the address of the person's page.")
-@click.option("--pass", "pass_id", default="", metavar="PASS_ID")
+@click.option("--pass", "pass_id", default="", metavar="PASS_ID", help="Only this pass.")
 @click.option("--gate", default="", help="Only there.")
 @click.option(
     "--to", "recipients", multiple=True, metavar="AGE_KEY", help="Encrypt it for this public key, age1…."

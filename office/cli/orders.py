@@ -17,8 +17,8 @@ from office.models import Gate
 @click.command()
 @click.argument("what", type=click.Choice([str(what) for what in What]))
 @click.argument("gate")
-@click.option("--broker", required=True, metavar="HOST:PORT")
-@click.option("--username")
+@click.option("--broker", required=True, metavar="HOST:PORT", help="Where the gate listens.")
+@click.option("--username", help="For the broker.")
 @click.option(
     "--password-file", type=click.Path(dir_okay=False, path_type=Path), help="Its first line is the password."
 )

@@ -19,7 +19,7 @@ _file = click.Path(dir_okay=False, exists=True, path_type=Path)
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one."
 )
@@ -27,7 +27,7 @@ _file = click.Path(dir_okay=False, exists=True, path_type=Path)
     "--name", "names", multiple=True, metavar="HOST", help="As browsers call it; may be given several times."
 )
 @click.option("--tls-cert", type=_file, help="PEM; with --tls-key the pages are HTTPS.")
-@click.option("--tls-key", type=_file)
+@click.option("--tls-key", type=_file, help="PEM; the certificate's key.")
 @click.option("--behind-proxy", is_flag=True, help="A proxy on this machine speaks HTTPS for it.")
 @click.option("--broker", metavar="HOST:PORT", help="Sends orders; else the broker that lists went to.")
 @click.option("--username", help="For the broker.")
@@ -77,7 +77,7 @@ def account() -> None:
 
 @account.command()
 @click.argument("name")
-@click.option("--role", required=True, type=click.Choice(Role.values))
+@click.option("--role", required=True, type=click.Choice(Role.values), help="What they may do.")
 @click.option("--password-file", type=_file, help="Its first line; else one is made and printed.")
 @click.option("--by", default=getpass.getuser, metavar="NAME", help="Kept in the history.")
 @home_option

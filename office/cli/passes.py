@@ -18,7 +18,9 @@ picture = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--kind", required=True, type=click.Choice([str(kind) for kind in PassKind]))
+@click.option(
+    "--kind", required=True, type=click.Choice([str(kind) for kind in PassKind]), help="Whose it is."
+)
 @click.option(
     "--person",
     required=True,

@@ -28,7 +28,13 @@ from office.sheets.writing import FORMS
     show_default=True,
     help="How much is told of who people are.",
 )
-@click.option("--language", type=click.Choice(["en", "zh-hans"]), default="en", show_default=True)
+@click.option(
+    "--language",
+    type=click.Choice(["en", "zh-hans"]),
+    default="en",
+    show_default=True,
+    help="Of the headings.",
+)
 @by_option
 @click.option("--why", required=True, metavar="TEXT", help="What for; kept in the history.")
 @home_option

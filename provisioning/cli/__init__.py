@@ -8,7 +8,7 @@ from provisioning.cli.change import backup, config, decommission, restore
 from provisioning.cli.device import device, gadget
 from provisioning.cli.enrol import batch, enrol, guided
 from provisioning.cli.keys import ca, technician
-from provisioning.cli.look import identify, logs, network, ports, time
+from provisioning.cli.look import doctor, identify, logs, network, ports, support, time
 from provisioning.cli.test import test, test_card
 
 
@@ -24,6 +24,8 @@ def main(context: click.Context, port: str | None) -> None:
 
     Without a command: finds the kiosk, asks what only you know, and ends with PASS or FAIL, a record for the
     office and a label. The site's enrolment file is site.toml in this folder, or MENSHEN_SITE_FILE.
+
+    Exit codes: 0 done; 1 not done, with FAIL and the reason; 2 the command line is wrong.
     """
     if context.invoked_subcommand is None:
         guided(port)
@@ -33,12 +35,17 @@ def main(context: click.Context, port: str | None) -> None:
 
 @click.command("site-file")
 def explain_site_file() -> None:
-    """Explain the site's enrolment file, with an example."""
+    """Explain the site's enrolment file, with an example.
+
+    \b
+    Example:
+      menshen-provision site-file > site.toml.example
+    """
     click.echo(site_file.__doc__)
 
 
 for _command in (
-    *(enrol, batch, test, test_card, identify, ports, network, time, logs),
+    *(enrol, batch, test, test_card, identify, ports, network, time, logs, doctor, support),
     *(config, backup, restore, decommission),
     *(ca, technician, explain_site_file, device, gadget, cable),
 ):

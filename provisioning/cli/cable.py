@@ -27,6 +27,10 @@ def cable(near: Path, far: Path, rate: float, baud: int) -> None:
     """Simulate a cable between two ptys, to try both ends on one machine.
 
     NEAR and FAR become links to its ends; it lasts until it is stopped.
+
+    \b
+    Example:
+      menshen-provision cable /tmp/near /tmp/far --noise 0.01
     """
     stop = stopped_by_signal()
     with told(), contextlib.closing(Cable(near, far, noise(rate), bytes_per_s=baud / 10)):

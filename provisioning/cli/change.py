@@ -33,7 +33,12 @@ def config() -> None:
 @click.argument("key", required=False)
 @link_options
 def get(*, key: str | None, **link: Any) -> None:
-    """Print gate.toml, or the lines of one KEY such as door.open_s."""
+    """Print gate.toml, or the lines of one KEY such as door.open_s.
+
+    \b
+    Example:
+      menshen-provision config get door.open_s --technician ana --technician-key ana.pem
+    """
     with told():
         with at_kiosk(**link) as bench:
             text = changes.config(bench)
@@ -49,6 +54,10 @@ def put(*, settings: tuple[str, ...], **link: Any) -> None:
     """Change settings, such as door.open_s=4.0; an empty VALUE takes one out.
 
     The kiosk's own check judges the result before it is in force.
+
+    \b
+    Example:
+      menshen-provision config set door.open_s=4.0 --technician ana --technician-key ana.pem
     """
     with told(), at_kiosk(**link) as bench, Shown() as shown:
         done = changes.set_config(bench, changes.parsed(settings), shown)
@@ -59,7 +68,12 @@ def put(*, settings: tuple[str, ...], **link: Any) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @link_options
 def backup(*, file: Path, **link: Any) -> None:
-    """Write a gate's configuration to FILE; no key and no password is in it."""
+    """Write a gate's configuration to FILE; no key and no password is in it.
+
+    \b
+    Example:
+      menshen-provision backup north.backup --technician ana --technician-key ana.pem
+    """
     with told():
         room_for(file)
         with at_kiosk(**link) as bench:
@@ -77,6 +91,10 @@ def restore(*, file: Path, site_path: Path, **link: Any) -> None:
 
     Passwords and the certificate come from the site's file; the journal key is the kiosk's own, so a
     new kiosk is put on record with `menshen-office gate add --replace`.
+
+    \b
+    Example:
+      menshen-provision restore north.backup --site-file site.toml
     """
     with told():
         kept = changes.read_backup(file)
@@ -100,6 +118,10 @@ def decommission(*, gate: str, record: Path, yes: bool, **link: Any) -> None:
 
     Events that the office has not yet acknowledged are lost: let it sync first. The record is for the office, and for
     `ca revoke`, which lists the kiosk's certificate as revoked.
+
+    \b
+    Example:
+      menshen-provision decommission --gate north --record gone.json --technician ana --technician-key ana.pem
     """
     with told():
         room_for(record)

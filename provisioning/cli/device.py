@@ -81,6 +81,10 @@ def device(  # noqa: PLR0913  an option each
 
     An enrolment is staged, checked and then put in force in one step; until then nothing changes.
     Every session is recorded in STATE/provision.jsonl.
+
+    \b
+    Example:
+      menshen-provision device --tty /dev/ttyGS0 --set-clock
     """
     structlog.configure(
         processors=[
@@ -118,7 +122,12 @@ def device(  # noqa: PLR0913  an option each
     help="Where a board without a serial number keeps the number it drew.",
 )
 def gadget(*, state: Path) -> None:
-    """Make this machine's USB port a kiosk's serial port, with its own ids."""
+    """Make this machine's USB port a kiosk's serial port, with its own ids.
+
+    \b
+    Example:
+      menshen-provision gadget
+    """
     try:
         controller = present(identity.device_id(state))
     except NoGadget as fault:

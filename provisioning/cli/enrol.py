@@ -42,8 +42,12 @@ _DIRECTIONS: Final[click.Choice[site_file.Direction]] = click.Choice(["in", "out
 @click.option(
     "--gate", required=True, callback=name, metavar="NAME", help="The gate's name in the feed, such as north."
 )
-@click.option("--direction", type=_DIRECTIONS, default="both", show_default=True)
-@click.option("--zone", default="main", show_default=True, callback=name, metavar="NAME")
+@click.option(
+    "--direction", type=_DIRECTIONS, default="both", show_default=True, help="Which way people pass it."
+)
+@click.option(
+    "--zone", default="main", show_default=True, callback=name, metavar="NAME", help="What it leads into."
+)
 @click.option(
     "--name", "title", default="", metavar="TEXT", help="What people call it, such as `North gate`."
 )
@@ -88,6 +92,10 @@ def enrol(  # noqa: PLR0913  an option each
 
     It may be run again after any interruption: the kiosk goes on where it was, and the same
     enrolment twice is one.
+
+    \b
+    Example:
+      menshen-provision enrol --site-file site.toml --gate north --record north.json
     """
     plan = GatePlan(gate, direction, zone, wire.plain(title, 80))
     with told():
@@ -133,6 +141,10 @@ def batch(  # noqa: PLR0913  an option each
 
     Plug in a blank kiosk, wait for PASS, plug in the next. After any interruption run it again: what
     is done is not done twice, and a kiosk that got its configuration but not its record gets it now.
+
+    \b
+    Example:
+      menshen-provision batch SITE.csv --site-file site.toml
     """
     with told():
         plans = batches.read(list_path)

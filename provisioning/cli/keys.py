@@ -28,13 +28,26 @@ def ca() -> None:
 
 
 @ca.command()
-@click.option("--site", required=True, callback=name, metavar="NAME")
+@click.option(
+    "--site", required=True, callback=name, metavar="NAME", help="The site, as its office names it."
+)
 @click.option("--gate", "gates", multiple=True, metavar="NAME", help="Only for these; again for more.")
-@click.option("--days", type=click.IntRange(1, 3650), default=authorities.AUTHORITY_DAYS, show_default=True)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=authorities.AUTHORITY_DAYS,
+    show_default=True,
+    help="How long it is good for.",
+)
 @_folder
 @passphrase_option
 def make(*, site: str, gates: tuple[str, ...], days: int, folder: Path, passphrase_file: Path | None) -> None:
-    """Make an authority for a site, or for some gates of it."""
+    """Make an authority for a site, or for some gates of it.
+
+    \b
+    Example:
+      menshen-provision ca make --site garden
+    """
     with told():
         secret = passphrase(passphrase_file, "a passphrase for its key")
         Authority.make(folder, site, secret, gates, days)
@@ -44,15 +57,28 @@ def make(*, site: str, gates: tuple[str, ...], days: int, folder: Path, passphra
 
 @ca.command()
 @click.argument("request", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--site", required=True, callback=name, metavar="NAME")
-@click.option("--gate", required=True, callback=name, metavar="NAME")
-@click.option("--days", type=click.IntRange(1, 825), default=authorities.GATE_DAYS, show_default=True)
+@click.option(
+    "--site", required=True, callback=name, metavar="NAME", help="The site, as its office names it."
+)
+@click.option("--gate", required=True, callback=name, metavar="NAME", help="The gate that the kiosk becomes.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 825),
+    default=authorities.GATE_DAYS,
+    show_default=True,
+    help="How long it is good for.",
+)
 @_folder
 @passphrase_option
 def sign(  # noqa: PLR0913  an option each
     *, request: Path, site: str, gate: str, days: int, folder: Path, passphrase_file: Path | None
 ) -> None:
-    """Sign a kiosk's REQUEST, which a bench without the authority's key wrote."""
+    """Sign a kiosk's REQUEST, which a bench without the authority's key wrote.
+
+    \b
+    Example:
+      menshen-provision ca sign north.csr --site garden --gate north
+    """
     with told():
         try:
             csr = x509.load_pem_x509_csr(request.read_bytes()).public_bytes(Encoding.DER)
@@ -73,6 +99,10 @@ def revoke(*, records: tuple[Path, ...], folder: Path, passphrase_file: Path | N
     """List certificates as revoked: RECORDs of decommissioned kiosks, or certificates of lost ones.
 
     Without any, the list is signed anew, which the broker wants every 30 days.
+
+    \b
+    Example:
+      menshen-provision ca revoke gone.json
     """
     with told():
         serials = [_serial(path) for path in records]
@@ -99,7 +129,12 @@ def _serial(path: Path) -> int:
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The key.")
 @passphrase_option
 def technician(*, who: str, out: Path, passphrase_file: Path | None) -> None:
-    """Make a technician's key, which opens the sealed kiosks of sites that name it."""
+    """Make a technician's key, which opens the sealed kiosks of sites that name it.
+
+    \b
+    Example:
+      menshen-provision technician ana --out ana.pem
+    """
     with told():
         made = Technician.make(who, out, passphrase(passphrase_file, "a passphrase for the key"))
     click.echo("for the site's enrolment file:\n\n[technicians]")

@@ -1,4 +1,4 @@
-"""Commands that look at a kiosk: `ports`, `identify`, `network`, `time`, `logs`."""
+"""Commands that look at a kiosk: `ports`, `identify`, `network`, `time`, `logs`, `doctor`, `support`."""
 
 import time as clocks
 from datetime import UTC, datetime
@@ -14,7 +14,12 @@ from provisioning.shown import Shown, found
 
 @click.command()
 def ports() -> None:
-    """List this machine's serial ports, kiosks first."""
+    """List this machine's serial ports, kiosks first.
+
+    \b
+    Example:
+      menshen-provision ports
+    """
     listed = usb.ports()
     if not listed:
         click.echo("no serial ports here; plug the kiosk's USB cable in and wait a few seconds", err=True)
@@ -26,7 +31,12 @@ def ports() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 @link_options
 def identify(*, as_json: bool, **link: Any) -> None:
-    """Say which kiosk is on a port, and whether it is a gate already."""
+    """Say which kiosk is on a port, and whether it is a gate already.
+
+    \b
+    Example:
+      menshen-provision identify --port /dev/ttyACM0
+    """
     with told(), at_kiosk(**link) as bench:
         kiosk = bench.call(wire.IDENTIFY, wire.Nothing())
         status = bench.call(wire.STATUS, wire.Nothing())
@@ -40,7 +50,12 @@ def identify(*, as_json: bool, **link: Any) -> None:
 )
 @link_options
 def network(*, wifi: str | None, wifi_passphrase_file: Path | None, **link: Any) -> None:
-    """Show the kiosk's network, or set its Wi-Fi."""
+    """Show the kiosk's network, or set its Wi-Fi.
+
+    \b
+    Example:
+      menshen-provision network --wifi Garden --technician ana --technician-key ana.pem
+    """
     with told(), at_kiosk(**link) as bench:
         if wifi:
             if wifi_passphrase_file:
@@ -60,7 +75,12 @@ def network(*, wifi: str | None, wifi_passphrase_file: Path | None, **link: Any)
 @click.option("--set", "setting", is_flag=True, help="Set the kiosk's clock to this machine's.")
 @link_options
 def time(*, setting: bool, **link: Any) -> None:
-    """Show the kiosk's clock beside this machine's, or set it."""
+    """Show the kiosk's clock beside this machine's, or set it.
+
+    \b
+    Example:
+      menshen-provision time --set --technician ana --technician-key ana.pem
+    """
     with told(), at_kiosk(**link) as bench:
         if setting:
             was = bench.call(wire.TIME_SET, wire.TimeParams(utc=clocks.time()))
@@ -79,7 +99,12 @@ def time(*, setting: bool, **link: Any) -> None:
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write them there.")
 @link_options
 def logs(*, sessions: bool, out: Path | None, **link: Any) -> None:
-    """Fetch the gate's log from the kiosk."""
+    """Fetch the gate's log from the kiosk.
+
+    \b
+    Example:
+      menshen-provision logs --out north.log --technician ana --technician-key ana.pem
+    """
     with told():
         room_for(out)
         with at_kiosk(**link) as bench:
@@ -96,3 +121,36 @@ def logs(*, sessions: bool, out: Path | None, **link: Any) -> None:
         click.echo("this kiosk's log is empty; `logs --sessions` reads the link's own", err=True)
     for line in data.decode(errors="replace").splitlines():
         click.echo(wire.plain(line, 2000))
+
+
+@click.command()
+@link_options
+def doctor(**link: Any) -> None:
+    """Say in ten lines how the gate is, and what to do about what is wrong.
+
+    \b
+    Example:
+      menshen-provision doctor --technician-key lin.pem
+    """
+    with told(), at_kiosk(**link) as bench:
+        said = bench.read("doctor").decode(errors="replace")
+    for line in said.splitlines():
+        click.echo(wire.plain(line, 2000))
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@link_options
+def support(*, file: Path, **link: Any) -> None:
+    """Fetch into FILE (.tar.gz) what somebody who is to help needs to see; no secret, nobody's name.
+
+    \b
+    Example:
+      menshen-provision support north.tar.gz --technician-key lin.pem
+    """
+    with told():
+        room_for(file)
+        with at_kiosk(**link) as bench, Shown() as shown:
+            data = bench.read("support", shown.sent)
+        durable.write(file, data)
+        passed(f"{len(data)} bytes in {file}; look through it before you send it on")

@@ -55,6 +55,10 @@ def test(*, record: Path, only: tuple[str, ...], **link: Any) -> None:
     Says when to look, listen, press or hold the card (`test-card` prints it), and asks where only a person
     can tell. What failed may be tried again, once its cause is mended. The kiosk signs the record, and the
     office's feed tells of it when the gate starts again. The gate serves nobody while a part of it is tried.
+
+    \b
+    Example:
+      menshen-provision test --record north-test.json --technician ana --technician-key ana.pem
     """
     with told():
         room_for(record)
@@ -79,6 +83,10 @@ def test_card(*, stem: Path) -> None:
     """Write the card that `test` has held before the camera, as STEM.png and STEM.pdf.
 
     Print it at 100 %: its code must be 40 mm wide.
+
+    \b
+    Example:
+      menshen-provision test-card
     """
     with told():
         png, pdf = card.write(stem)

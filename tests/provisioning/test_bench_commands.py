@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,13 @@ def test_a_technicians_day_from_a_blank_kiosk_to_a_bare_one(room, cable, key, tm
         assert "sealed" in typed("logs", *at).output
         assert typed("logs", *at, *proof).output == "gate.opened\n"
         assert "seal.proved" in typed("logs", "--sessions", *at, *proof).output
+        assert "sealed" in typed("doctor", *at).output
+        examined = typed("doctor", *at, *proof).output
+        assert examined.startswith("gate north of site garden\n")
+        assert "wrong gate      has said nothing\n                  -> see why: journalctl" in examined
+        assert typed("support", tmp_path / "north.tar.gz", *at, *proof).exit_code == 0
+        with tarfile.open(tmp_path / "north.tar.gz") as archive:
+            assert "menshen-support/settings.json" in archive.getnames()
         assert "Wi-Fi set: Garden" in typed("network", *at).output
         assert "open sesame" not in typed("network", *at).output
         assert typed("config", "set", "door.open_s=3.5", *at, *proof).exit_code == 0

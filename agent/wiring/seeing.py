@@ -1,0 +1,107 @@
+"""Gathers what the doctor's rules are told of a gate. Reads only, and beside the running processes."""
+
+import contextlib
+import sqlite3
+import time
+from pathlib import Path
+
+from agent.config import GateConfig, examine
+from agent.core.findings import Seen
+from agent.last_good import kept_good
+from agent.stores import link, pointer, read_only, vitals
+from agent.stores.journal_reader import JournalReader
+from agent.stores.lists import Current, View
+from agent.stores.release_news import release_news
+from agent.wiring.version import installed_version
+from hw import machine
+
+
+def see(path: Path) -> tuple[Seen, GateConfig | None]:
+    """Look at the gate of a configuration.
+
+    Returns:
+        What was seen; and the configuration by which it was, None if neither it nor a last good one can be used.
+    Raises:
+        PermissionError: this user may not look.
+    """
+    config, faults = examine(path)
+    if config is None or faults:
+        good = kept_good()
+        return (_seen(good, faults, on_last_good=True) if good else _blind(faults)), good
+    return _seen(config, (), on_last_good=False), config
+
+
+def _blind(faults: tuple[str, ...]) -> Seen:
+    return Seen(
+        installed=installed_version(),
+        now_utc=time.time(),
+        faults=faults,
+        configured=False,
+        temperature_c=machine.temperature_c(),
+        throttled=machine.throttled(),
+    )
+
+
+def _seen(config: GateConfig, faults: tuple[str, ...], *, on_last_good: bool) -> Seen:
+    events, queue, fault = _journal(config)
+    stored, refusal = _list(config)
+    broker = config.broker
+    return Seen(
+        installed=installed_version(),
+        now_utc=time.time(),
+        faults=faults,
+        on_last_good=on_last_good,
+        health=vitals.read(config.health_file),
+        health_age_s=_age_s(config.health_file),
+        journal_fault=fault,
+        events=events,
+        queue=queue,
+        stored_list=stored.number if stored else None,
+        list_expires_utc=stored.expires_utc if stored else 0.0,
+        list_refusal=refusal,
+        list_source=config.list.source,
+        broker=f"{broker.host}:{broker.port}" if broker else None,
+        online=link.online(config.link_file),
+        update=release_news(config.state),
+        temperature_c=machine.temperature_c(),
+        throttled=machine.throttled(),
+        free_mb=machine.disk_free_mb(config.state),
+        wear=machine.storage_wear(),
+    )
+
+
+def _age_s(file: Path) -> float | None:
+    """How old a file is; None if it is not there.
+
+    Raises:
+        PermissionError: this user may not look.
+    """
+    try:
+        return max(0.0, time.time() - file.stat().st_mtime)
+    except PermissionError:
+        raise
+    except OSError:
+        return None
+
+
+def _journal(config: GateConfig) -> tuple[int, int | None, str]:
+    """How many events there are, how many the office lacks, and why neither can be said."""
+    if _age_s(config.journal_file) is None:
+        return 0, None, "it is not there yet"
+    try:
+        with contextlib.closing(JournalReader(config.journal_file)) as reader:
+            newest = reader.newest()
+            acked = pointer.read(config.pointer_file)
+            found = reader.find(acked.epoch, acked.seq) if acked else None
+            return newest, newest - (found[0] if found else 0), ""
+    except sqlite3.Error as fault:
+        return 0, None, str(fault)
+
+
+def _list(config: GateConfig) -> tuple[Current | None, str]:
+    with contextlib.suppress(sqlite3.Error):
+        connection, _ = read_only.connect(config.list_file, timeout=5.0)
+        with contextlib.closing(connection):
+            view = View(connection)
+            return view.current(), view.refusal()
+    return None, ""

@@ -20,6 +20,7 @@ class Matter(StrEnum):
     JOURNAL_LOST = "journal_lost"  # a gate that had a journal began a first one again
     OVERSTAY = "overstay"  # a visitor is inside after the pass has ended
     GAP = "gap"  # events are missing, and they do not come
+    DIFFERENCES = "differences"  # a restored office knows less than its gates; see office.differences
     NOT_TAKEN = "not_taken"  # a message that made the ingester itself fail; the gate keeps its events
 
 

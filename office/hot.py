@@ -16,6 +16,7 @@ from tuf.api.exceptions import RepositoryError
 
 from agent.core.allowlist import Allowlist, Head, ListFault, Status
 from office import phones, repository
+from office.differences import hearing
 from office.faults import OfficeFault
 from office.keyring import Keyring
 from office.models import Pass, PassState
@@ -57,8 +58,10 @@ def tell(repo_dir: Path, trust_dir: Path, keyring: Keyring, now: datetime) -> re
     Raises:
         OfficeFault: nothing is published yet, or as for repository.publish.
     """
+    hearing.hear()
     if not repository.last_number(repo_dir):
         raise OfficeFault(f"found no list in {repo_dir}; publish one first")
+    hearing.must_not_be_behind(repository.last_number(repo_dir))
     try:
         head = repository.newest_head(repo_dir)
     except (OSError, ValueError, KeyError, RepositoryError) as fault:

@@ -330,6 +330,43 @@ class Alert(models.Model):
         return f"{self.kind} {self.gate} {self.about}"
 
 
+class Restoration(models.Model):
+    """The office was made anew from a backup, and has to find out what happened since; see office.differences."""
+
+    at = models.DateTimeField()
+    made_at = models.DateTimeField(help_text="when the backup was made")
+    act = models.PositiveBigIntegerField(help_text="the act that says so; what people do comes after it")
+    floor = models.PositiveBigIntegerField(
+        help_text="gates may have this list: the next has a greater number"
+    )
+    event = models.PositiveBigIntegerField(default=0, help_text="the last of the gates' events looked at")
+
+    def __str__(self) -> str:
+        return f"restored from the backup of {self.made_at}"
+
+
+class Difference(models.Model):
+    """A pass or a rule that stands otherwise in a restored office than with its gates; rows stay."""
+
+    restoration = models.ForeignKey(Restoration, models.PROTECT)
+    what = models.CharField(max_length=16, help_text="see office.differences.What")
+    subject = models.CharField(max_length=64, help_text="a pass id, a gate, or a rule's name")
+    detail = models.CharField(max_length=500)
+    at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+    by = models.CharField(max_length=150, blank=True)
+    outcome = models.CharField(max_length=16, blank=True)
+    why = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["restoration", "subject"], name="one_difference_of_a_subject")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.subject}"
+
+
 class RetentionRule(models.Model):
     """How long a class of data is kept, where the office chose otherwise than usual."""
 

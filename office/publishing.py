@@ -19,7 +19,7 @@ from office.models import Pass, PassState, Publication, Site
 
 _GRANTS_A_SHARD: Final = 256
 # Known a while longer, so that the gate can say `expired` or `revoked` instead of `unknown_pass`.
-_REMEMBERED: Final = timedelta(days=30)
+REMEMBERED: Final = timedelta(days=30)
 _STATUS: Final = {
     PassState.LIVE: Status.LIVE,
     PassState.ENDED: Status.LIVE,  # its own end refuses it
@@ -66,7 +66,7 @@ def publish(  # noqa: PLR0913, PLR0917  each its own thing
         publication = Publication.objects.create(number=number, at=now, passes=0)
         approved = Pass.objects.exclude(approved_by="").exclude(state=PassState.DRAFT)
         chosen = list(approved.exclude(phones.NEVER_HAD_A_KEY).order_by("pass_id"))
-        listed = [one for one in chosen if one.not_after > now - _REMEMBERED]
+        listed = [one for one in chosen if one.not_after > now - REMEMBERED]
         grants = {one.pass_id: grant_of(one) for one in listed}
         shard_bits = _shard_bits(len(grants), site.shard_bits)
         indexes, parts = pack(grants.values(), shard_bits)

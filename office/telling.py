@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from agent.core.allowlist import Head
 from office import hot, publishing, registry, repository
+from office.differences import hearing
 from office.drafts import Draft
 from office.faults import OfficeFault
 from office.home import Home
@@ -31,6 +32,7 @@ def publish_list(
         OfficeFault: it can't be signed or written; nothing has changed.
     """
     out, trust = Path(place.out), Path(place.trust)
+    hearing.hear()
 
     def deliver(head: Head, parts: Mapping[bytes, bytes]) -> None:
         if draft is not None:
@@ -42,7 +44,7 @@ def publish_list(
     return publishing.publish(
         registry.the_site(),
         now,
-        repository.last_number(out),
+        max(repository.last_number(out), hearing.floor()),
         {keyring.issuer.key_id: keyring.issuer.public},
         (keyring.ack.public,),
         deliver,

@@ -39,7 +39,14 @@ from tests.office_pages.desk import Desk  # noqa: E402
 MINE = pyrage.x25519.Identity.generate()
 LOCK, KEY = Lock.to([str(MINE.to_public())]), Key((MINE,))
 WORDS = "correct horse battery staple"
-REMADE = {"office_personkey", "office_person", "office_act", "office_actseal", "django_session"}
+REMADE = {
+    "office_personkey",
+    "office_person",
+    "office_act",
+    "office_actseal",
+    "office_restoration",
+    "django_session",
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,31 +1,43 @@
 """An office from its backup, into a home that is not there yet.
 
 All is put together beside the home and renamed into its place at the end, so a restore that
-fails leaves no half of an office. Sessions are not restored: everybody signs in again.
+fails leaves no half of an office. Sessions are not restored: everybody signs in again. What was
+revoked after the backup was made stays so: the newest published list says it, see office.differences.
 """
 
 import shutil
 import tempfile
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from django.contrib.sessions.models import Session
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import Max
 from django.db.utils import DatabaseError
+from django.utils import timezone
 
 from agent.core.keys import PublicKey
 from office import home as homes
-from office import registry
+from office import issuing, published, registry
 from office.audit import keeper
 from office.audit.book import Seal
 from office.backup import archive, dumps, peoples_keys
 from office.backup.archive import Manifest
 from office.backup.lockbox import Key
 from office.backup.peoples_keys import PeoplesKeys
+from office.differences import comparing, hearing
 from office.faults import OfficeFault
 from office.home import Home
 from office.keyring import Keyring, audit_key
+from office.models import Act, Pass, Publication, Restoration, Site
+from office.places import Place
+from office.published import Published
+
+_UNSEEN_LISTS: Final = 1000
+"""So many may have been published after the backup, where no list is at hand that says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,8 @@ class Restored:
         gone: how many people and visits have no key.
         unsure: why some of them may be gone who were not deleted; empty if there is no reason.
         log: the last seal of the audit log before the restore.
+        number: of the newest list, which the office was compared with; None if there was none at hand.
+        differences: how many passes and rules that list has otherwise.
     """
 
     home: Home
@@ -43,6 +57,8 @@ class Restored:
     gone: int
     unsure: str
     log: Seal
+    number: int | None
+    differences: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +68,16 @@ class Wish:
     Args:
         people: the file of people's keys; None restores nobody's identity.
         noted: the office's audit key as an auditor noted it; None believes the backup.
+        repository: with the newest published list; None looks where the office published.
+        without_list: go on although no list is at hand; then only the gates tell what was denied since.
     """
 
     file: Path
     key: Key
     people: Path | None
     noted: PublicKey | None = None
+    repository: Path | None = None
+    without_list: bool = False
 
 
 def restore(home: Path, wish: Wish, *, by: str) -> Restored:
@@ -92,7 +112,7 @@ def restore(home: Path, wish: Wish, *, by: str) -> Restored:
     return Restored(homes.use(home), *restored)
 
 
-def _fill(office: Home, wish: Wish, by: str) -> tuple[Manifest, int, str, Seal]:
+def _fill(office: Home, wish: Wish, by: str) -> tuple[Manifest, int, str, Seal, int | None, int]:
     office.keys.mkdir(mode=0o700)
     kept = PeoplesKeys.open(wish.people, wish.key) if wish.people else None
     dumped = office.path / archive.DATABASE
@@ -101,11 +121,12 @@ def _fill(office: Home, wish: Wish, by: str) -> tuple[Manifest, int, str, Seal]:
         packed.seek(0)
         manifest = archive.unpack(packed, office.path, dumped)
     _fits(manifest, kept)
-    Keyring.load(office.keys)
+    keyring = Keyring.load(office.keys)
     if wish.noted is not None and audit_key(office.keys).public != wish.noted:
         raise OfficeFault(
             f"the backup's audit key is {audit_key(office.keys).public}, wanted {wish.noted}: another office's"
         )
+    newest = _newest_list(office, wish, manifest.site, keyring)
     dumps.load(dumped, office.database)
     dumped.unlink(missing_ok=True)
     try:
@@ -114,13 +135,51 @@ def _fill(office: Home, wish: Wish, by: str) -> tuple[Manifest, int, str, Seal]:
         gone = peoples_keys.put_back(office, kept)
         Session.objects.all().delete()
         said = f"backup of {manifest.made_at}, act {last.n}; without a key: {gone}"
-        registry.note(by, "restore", manifest.site, said)
+        with transaction.atomic():
+            registry.note(by, "restore", manifest.site, said)
+            differences = _compare(manifest, keyring, newest, without_list=wish.without_list)
         keeper.seal(office)
     except OfficeFault as fault:
         if connection.vendor == "sqlite":
             raise
         raise OfficeFault(f"{fault}; the database is filled already: empty it before the next try") from fault
-    return manifest, gone, _unsure(manifest, kept) if gone else "", last
+    number = newest.head.number if newest else None
+    return manifest, gone, _unsure(manifest, kept) if gone else "", last, number, differences
+
+
+def _newest_list(office: Home, wish: Wish, site: str, keyring: Keyring) -> Published | None:
+    """The list that the gates have, if the office that is restored has ever published one."""
+    place = Place.last(office)
+    if wish.without_list or (place is None and wish.repository is None):
+        return None
+    where = wish.repository or Path(place.out if place else "")
+    found = published.newest(where, site, keyring)
+    if found is None:
+        raise OfficeFault(
+            f"found no list in {where}, and the newest one says what was revoked after the backup was made: "
+            "give a copy of the repository with --repository DIR; if there is none, --without-list"
+        )
+    return found
+
+
+def _compare(manifest: Manifest, keyring: Keyring, newest: Published | None, *, without_list: bool) -> int:
+    """Put the restore on record, with what the newest list has otherwise than the backup."""
+    known = Publication.objects.aggregate(newest=Max("number"))["newest"] or 0
+    restoration = Restoration.objects.create(
+        at=timezone.now(),
+        made_at=datetime.fromisoformat(manifest.made_at),
+        act=Act.objects.latest("n").n,
+        floor=known + _UNSEEN_LISTS if without_list else known,
+    )
+    if newest is None:
+        return 0
+
+    def sign(one: Pass, site: Site) -> str:
+        return issuing.code_text(one, site, keyring.issuer)
+
+    found = comparing.compare(restoration, registry.the_site(), newest, sign)
+    hearing.tell(restoration)
+    return found
 
 
 def _sound(office: Home) -> Seal:

@@ -43,6 +43,7 @@ MODULES: Final = {
     "incident": "incidents",
     "backup": "backups",
     "restore": "backups",
+    "differences": "differences",
     "reconcile": "closings",
     "broker": "brokers",
     "serve": "pages",

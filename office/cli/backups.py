@@ -81,6 +81,12 @@ def backup(  # noqa: PLR0913, PLR0917  an option each
 )
 @click.option("--without-people", is_flag=True, help="Restore nobody's name, for good.")
 @click.option("--key", "key_text", metavar="KEY", help="The office's, as noted from `audit key`.")
+@click.option(
+    "--repository",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The newest published list, or a copy of it. [default: where the office published]",
+)
+@click.option("--without-list", is_flag=True, help="No list is left: learn from the gates what was revoked.")
 @home_option
 def restore(  # noqa: PLR0913, PLR0917  an option each
     file: Path,
@@ -89,12 +95,15 @@ def restore(  # noqa: PLR0913, PLR0917  an option each
     people: Path | None,
     without_people: bool,
     key_text: str | None,
+    repository: Path | None,
+    without_list: bool,
     home: Path | None,
 ) -> None:
     """Make the office in FILE anew, in a home that is not there yet.
 
-    Everybody who has a key in the file of people's keys is back, and nobody else. What was revoked,
-    closed or changed after the backup was made is as it was before: look through it before you publish.
+    Everybody who has a key in the file of people's keys is back, and nobody else. Passes that the newest
+    published list denies or does not have stay shut; `menshen-office differences list` lists them, for a
+    person to settle. Accounts that were closed after the backup was made are open again.
 
     \b
     Examples:
@@ -105,6 +114,8 @@ def restore(  # noqa: PLR0913, PLR0917  an option each
         raise OfficeFault("found --people and --without-people, wanted one of them")
     if identity is not None and passphrase_file is not None:
         raise OfficeFault("found --identity and --passphrase-file, wanted one of them")
+    if repository is not None and without_list:
+        raise OfficeFault("found --repository and --without-list, wanted one of them")
     by_passphrase = lockbox.is_by_passphrase(file)
     beside = None if without_people else people or _beside(file)
     noted = _key(key_text)
@@ -113,7 +124,7 @@ def restore(  # noqa: PLR0913, PLR0917  an option each
         if identity is not None
         else Key(passphrase=_passphrase(passphrase_file, twice=False) if by_passphrase else "")
     )
-    wish = restoring.Wish(file, key, beside, noted)
+    wish = restoring.Wish(file, key, beside, noted, repository, without_list)
     back = restoring.restore(home or homes.default(), wish, by=f"{getpass.getuser()} at a terminal")
     say(
         f"site {back.manifest.site} as of {back.manifest.made_at} is in {back.home.path}; its audit log is sound"
@@ -121,12 +132,25 @@ def restore(  # noqa: PLR0913, PLR0917  an option each
     if back.gone:
         why = f": {back.unsure}" if back.unsure else ", as they were deleted since"
         say(f"{back.gone} people and visits have no key and stay without a name{why}")
-    say(
-        "before you publish: revoke again what was revoked since, close again the accounts that were closed since; "
-        "compare with the audit copy that was made last"
-    )
+    _say_what_differs(back)
+    say("close again the accounts that were closed since; compare with the audit copy that was made last")
     say("gates are asked for the events since as soon as `menshen-office ingest` runs here, and only here")
     click.echo(f"{back.log.n}:{back.log.head.hex()}")
+
+
+def _say_what_differs(back: restoring.Restored) -> None:
+    if back.number is None:
+        say(
+            "no list was at hand: what was revoked since is shut as the gates tell it; let `menshen-office ingest` "
+            "hear all gates, then look at `menshen-office differences list` before you publish"
+        )
+    elif back.differences:
+        say(
+            f"list {back.number} has {back.differences} passes or rules otherwise; what it denies stays shut: "
+            "see `menshen-office differences list`"
+        )
+    else:
+        say(f"list {back.number} has everything as the backup has it")
 
 
 def _beside(file: Path) -> Path:

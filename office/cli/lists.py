@@ -9,6 +9,7 @@ from django.utils import timezone
 from office import home as homes
 from office import hot, logs, publishing, repository
 from office.cli.common import F, home_option, say, until_told, use
+from office.differences import hearing
 from office.drafts import Draft
 from office.faults import OfficeFault
 from office.keyring import Keyring, load_signer
@@ -130,6 +131,7 @@ def renew(trust: Path | None, out: Path | None, home: Path | None) -> None:
     place = _place(office, trust, out)
     with alone(office):
         keyring = Keyring.load(office.keys)
+        hearing.must_not_be_behind(repository.last_number(Path(place.out)))
         renewed = repository.renew(Path(place.out), Path(place.trust), keyring, timezone.now().timestamp())
         mirror_to(place, office)
     say(f"list {renewed.number} in {place.out} is signed again")

@@ -1,4 +1,7 @@
-"""What the office does by itself beside the pages: it seals the audit log, and deletes what is due each night."""
+"""What the office does by itself beside the pages: it seals the audit log, and deletes what is due each night.
+
+After a restore it listens for what the gates were told to refuse (see office.differences).
+"""
 
 import threading
 from typing import Final
@@ -6,6 +9,7 @@ from typing import Final
 from django.db import DatabaseError, close_old_connections, connection
 
 from office.audit import keeper
+from office.differences import hearing
 from office.faults import OfficeFault
 from office.home import Home
 from office.logs import log
@@ -35,6 +39,7 @@ class Caretaker:
             close_old_connections()
             for one in schedule.keep(self._home):
                 log.info("retention.deleted", kept=one.kept, count=one.count, until=one.until)
+            hearing.hear()
             keeper.seal(self._home)
         except (OfficeFault, DatabaseError) as fault:
             log.error("caretaker.fault", found=str(fault), next="tries again in a minute")

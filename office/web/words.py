@@ -153,6 +153,12 @@ _OTHERS: Final[Mapping[str, Promise]] = {
     "orders.rules": _("rules for orders"),
     "overstay": _("visitor stays too long"),
     "not_taken": _("message not understood"),
+    "differences": _("the gates know more than this office"),
+    "settle": _("difference settled"),
+    "adopt": _("pass taken over from the list"),
+    "named": _("pass given its name"),
+    "restore": _("restored from a backup"),
+    "backup": _("backed up"),
     "guessing": _("somebody tries codes"),
     "odd_hour": _("pass at an odd hour"),
     "refused_again": _("refused again and again"),
@@ -167,6 +173,30 @@ _OTHERS: Final[Mapping[str, Promise]] = {
     "approved": _("approved"),
     "entered": _("inside"),
     "left": _("left"),
+}
+DIFFERENCES: Final[Mapping[str, Promise]] = {
+    "revoked": _("Revoked since. Revoked here, too."),
+    "suspended": _("Suspended since. Suspended here, too."),
+    "absent": _("The newest list no longer has it. Suspended here."),
+    "denied": _("A gate refuses it. Suspended here."),
+    "phone": _("Another phone since. The office has the new key now; the old one is out."),
+    "phone_out": _("The phone was lost since. Its key is out; invite the next one."),
+    "terms": _("Other zones, hours or times since. Taken over."),
+    "approved": _("A draft here, approved since. Live here, too."),
+    "resumed": _("Stopped here, and live on the newest list. Stays stopped."),
+    "unknown": _(
+        "Issued since, and nobody here knows to whom. The pass is taken over; find out whose it is."
+    ),
+    "stranger": _("A gate let it in; neither the list nor the office knows it."),
+    "rule": _("Another rule since. Taken over, or left where it was stricter."),
+    "gate": _("Another device since. Its key is taken over; add its enrolment record."),
+    "gate_unknown": _("A gate that is not on record here; add its enrolment record."),
+    "gate_absent": _("A gate that the newest list does not name."),
+}
+OUTCOMES: Final[Mapping[str, Promise]] = {
+    "seen": _("seen"),
+    "shut": _("stays shut"),
+    "open": _("may open again"),
 }
 VERDICTS: Final[Mapping[str, Promise]] = {
     "complete": _("adds up"),

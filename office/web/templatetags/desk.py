@@ -1,5 +1,6 @@
 """Words of the templates: addresses of files, and times as the site's clock shows them."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 from django import template
@@ -67,3 +68,23 @@ def picture(text: str) -> SafeString:
 def verdict(word: str) -> str:
     """How a gate's day stands."""
     return str(words.VERDICTS.get(str(word), word))
+
+
+@register.filter
+def difference(what: str) -> str:
+    """What a restored office has otherwise than its gates."""
+    return str(words.DIFFERENCES.get(what, what))
+
+
+@register.filter
+def outcome(word: str) -> str:
+    """What somebody said to a difference."""
+    return str(words.OUTCOMES.get(word, word))
+
+
+@register.filter
+def states(detail: str) -> str:
+    """The states of passes in the detail of a difference, in the reader's language."""
+    return re.sub(
+        r"(?<![\w/])(?:draft|live|suspended|revoked|ended)(?!\w)", lambda found: said(found[0]), detail
+    )

@@ -15,7 +15,7 @@ from office import reconcile, registry, wear
 from office.identity.register import holders
 from office.ingest.line import read
 from office.keyring import Keyring
-from office.models import Act, Event, Gate
+from office.models import Act, Event, Gate, Restoration
 from office.sheets.attendance import attended
 from office.sheets.tables import names_of
 from office.web import muster
@@ -32,7 +32,7 @@ _INSPECTIONS = 200
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """Where to find which."""
-    return render(request, "web/days/index.html")
+    return render(request, "web/days/index.html", {"restored": Restoration.objects.exists()})
 
 
 @needs(Right.SEE_LIVE)

@@ -87,6 +87,10 @@ drill: setup-dev  ## gate, sync, broker, ingesters and database killed at random
 bench-journal: setup-dev  ## the journal beside a bare SQLite table, and a million events (MENSHEN_BENCH_EVENTS)
 	@$(PY) -m benchmarks.journal
 
+.PHONY: bench-wear
+bench-wear: setup-dev  ## what a gate writes on its card for an event, counted at the card (root)
+	@$(PY) -m benchmarks.wear
+
 bench-sync: setup-dev  ## a gate's backlog to its office, against a plain MQTT client and a bridged broker
 	@$(PY) -m benchmarks.sync
 

@@ -236,8 +236,8 @@ class GateConfig(_Section):
 
     @property
     def told_folder(self) -> Path:
-        """What the site's other gates tell, as sync received it."""
-        return self.state / "sync" / "told"
+        """What the site's other gates tell, as sync received it: in memory on a gate, since it is told again."""
+        return (Path("/run/menshen-sync") if self.state == _ON_A_GATE else self.state / "sync") / "told"
 
     @property
     def heard_file(self) -> Path:

@@ -41,7 +41,7 @@ from agent.stores.pointer import Pointer, PointerStore
 
 POLL_S: Final = 0.15  # how late a live event may leave, beyond the network's own time
 REOPEN_S: Final = 1.0
-SAVE_EVERY_S: Final = 5.0  # the pointer's file may lag: the office's acknowledgement makes up for it
+SAVE_EVERY_S: Final = 60.0  # the pointer's file may lag: the office's acknowledgement makes up for it
 _TELL_EVERY_S: Final = 60.0
 _LEVEL: Final = 3
 _MAX_ACKS: Final = 64

@@ -109,7 +109,7 @@ class Gate:
         )
 
     def start_ear(self):
-        self.store = HeardStore(self.heard_file)
+        self.store = HeardStore(self.heard_file, write_every_s=0.0)
         self.ear = Hearing(
             SITE,
             self.name,

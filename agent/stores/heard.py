@@ -2,12 +2,13 @@
 
 Written in a thread of its own, and not flushed: what a power cut takes is less
 than what was heard since, and sync asks the fellows again for what is missing.
+What is told in a busy hour is written together, since a card wears by the write.
 """
 
 import queue
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from agent.stores import read_only
 _log: Final = structlog.get_logger("agent.stores.heard")
 _MOST_WAITING: Final = 256
 _RETRY_S: Final = 30.0
+WRITE_EVERY_S: Final = 3.0
+"""Less than the time after which sync takes the gate to have missed something."""
 
 migrations: Final = Migrations("heard")
 
@@ -55,8 +58,8 @@ class _Lot:
 class HeardStore:
     """The gate's end. Nothing that goes wrong with the file costs more than the memory of it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, write_every_s: float = WRITE_EVERY_S) -> None:
+        self._path, self._write_every_s = path, write_every_s
         self._lots: queue.Queue[_Lot | None] = queue.Queue(_MOST_WAITING)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heard", daemon=True)
@@ -87,17 +90,26 @@ class HeardStore:
 
     def _run(self) -> None:
         while True:
-            lot = self._lots.get()
             try:
                 with closing(_open(self._path)) as connection:
-                    while lot is not None:
-                        _write(connection, lot)
-                        lot = self._lots.get()
+                    while lots := self._waiting():
+                        _write(connection, lots)
+                        self._closing.wait(self._write_every_s)
+                    return
             except sqlite3.Error as fault:
                 _log.warning("heard.unwritten", fault=str(fault))
-                if not self._closing.wait(_RETRY_S):
-                    continue
-            return
+                if self._closing.wait(_RETRY_S):
+                    return
+
+    def _waiting(self) -> list[_Lot]:
+        """All that waits, as soon as something does; nothing once the store is closed."""
+        lots = [self._lots.get()]
+        with suppress(queue.Empty):
+            while True:
+                lots.append(self._lots.get_nowait())
+        if None in lots:
+            self._lots.put_nowait(None)  # and so again
+        return [lot for lot in lots if lot is not None]
 
 
 def upto_of(path: Path) -> Mapping[str, Place]:
@@ -138,37 +150,33 @@ def _passages(connection: sqlite3.Connection) -> tuple[Passage, ...]:
     )
 
 
-def _write(connection: sqlite3.Connection, lot: _Lot) -> None:
-    write, upto = connection.execute, lot.upto
+def _write(connection: sqlite3.Connection, lots: Sequence[_Lot]) -> None:
+    write = connection.execute
     write("BEGIN IMMEDIATE")
-    for passage in lot.told.passages:
-        use = passage.use
+    for lot in lots:
+        for passage in lot.told.passages:
+            _remember(connection, passage)
+        upto = lot.upto
         write(
-            """INSERT INTO passage (pass, gate, zone, count, step, way, at_utc, sure)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (pass, gate) DO UPDATE SET
-               zone = iif(excluded.at_utc > at_utc, excluded.zone, zone),
-               way = iif(excluded.at_utc > at_utc, excluded.way, way),
-               sure = iif(excluded.at_utc > at_utc, excluded.sure, sure),
-               step = nullif(max(ifnull(step, -1), ifnull(excluded.step, -1)), -1),
-               count = max(count, excluded.count), at_utc = max(at_utc, excluded.at_utc)""",
-            (
-                passage.pass_id,
-                passage.gate,
-                passage.zone,
-                use.count,
-                use.step,
-                use.way,
-                use.at_utc,
-                passage.sure,
-            ),
+            "INSERT OR REPLACE INTO fellow (gate, site, epoch, seq) VALUES (?, ?, ?, ?)",
+            (upto.gate, upto.site, upto.epoch, upto.seq),
         )
-        # Beyond the longest passback a way in means nothing; a counted use does while the pass may live.
-        write(
-            "DELETE FROM passage WHERE at_utc < ? - iif(count, ?, ?)",
-            (use.at_utc, LONGEST_S, 60 * MOST_MIN),
-        )
-    write(
-        "INSERT OR REPLACE INTO fellow (gate, site, epoch, seq) VALUES (?, ?, ?, ?)",
-        (upto.gate, upto.site, upto.epoch, upto.seq),
-    )
     write("COMMIT")
+
+
+def _remember(connection: sqlite3.Connection, passage: Passage) -> None:
+    use = passage.use
+    connection.execute(
+        """INSERT INTO passage (pass, gate, zone, count, step, way, at_utc, sure)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (pass, gate) DO UPDATE SET
+           zone = iif(excluded.at_utc > at_utc, excluded.zone, zone),
+           way = iif(excluded.at_utc > at_utc, excluded.way, way),
+           sure = iif(excluded.at_utc > at_utc, excluded.sure, sure),
+           step = nullif(max(ifnull(step, -1), ifnull(excluded.step, -1)), -1),
+           count = max(count, excluded.count), at_utc = max(at_utc, excluded.at_utc)""",
+        (passage.pass_id, passage.gate, passage.zone, use.count, use.step, use.way, use.at_utc, passage.sure),
+    )
+    # Beyond the longest passback a way in means nothing; a counted use does while the pass may live.
+    connection.execute(
+        "DELETE FROM passage WHERE at_utc < ? - iif(count, ?, ?)", (use.at_utc, LONGEST_S, 60 * MOST_MIN)
+    )

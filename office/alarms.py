@@ -45,13 +45,17 @@ class Alarm(NamedTuple):
     detail: str
 
 
-def alarms_in(gate: str, columns: Sequence[Columns], bodies: Sequence[bytes]) -> Iterator[Alarm]:
+def alarms_in(gate: str, columns: Columns, bodies: Sequence[bytes]) -> Iterator[Alarm]:
     """The alarms among some of a gate's events.
 
     Args:
-        columns: of each body, as office.ingest.line has them.
+        columns: of the bodies, as office.ingest.line has them.
     """
-    for (at_utc, kind, _, pass_id), body in zip(columns, bodies, strict=True):
+    if _ALARMING.isdisjoint(columns.kind):
+        return
+    for at_utc, kind, pass_id, body in zip(
+        columns.at_utc, columns.kind, columns.pass_id, bodies, strict=True
+    ):
         if kind in _ALARMING:
             alarm = _alarm(gate, kind, iso(at_utc), pass_id, dict(read(body).data))
             if alarm is not None:

@@ -21,12 +21,16 @@ GOOD = {
     "time": "2026-03-02T07:30:00.125Z",
     "data": {"clock": "synced", "reason": "expired", "pass": "00c0ffee00c0ffee", "late": True},
 }
+ORDINARY = json.dumps(GOOD).encode()
 
 
 def both(line: bytes) -> tuple[float, str, str, str]:
     slow = read(line)
-    assert columns(line) == (slow.at_utc, slow.kind, slow.reason, slow.pass_id)
-    return columns(line)
+    slowly = (slow.at_utc, slow.kind, slow.reason, slow.pass_id)
+    alone, between = columns([line]), columns([ORDINARY, line])
+    assert [*zip(*alone, strict=True)] == [slowly]
+    assert [*zip(*between, strict=True)][1] == slowly
+    return slowly
 
 
 def test_an_ordinary_event() -> None:

@@ -4,7 +4,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from office import gaps
-from office.ingest.rows import Row, insert, one_writer
+from office.ingest.rows import Rows, insert, one_writer
 from office.models import Epoch, Event, Gap, Gate
 
 
@@ -17,7 +17,7 @@ class Batch:
         self._epochs: dict[tuple[int, str], Epoch | None] = {}
         self._newest: dict[int, Epoch | None] = {}
         self._moved: dict[int, Epoch] = {}
-        self._rows: list[Row] = []
+        self._rows: list[Rows] = []
         self._gaps: dict[int, list[Gap]] = {}
 
     def epoch(self, gate: Gate, name: str) -> Epoch | None:
@@ -66,15 +66,16 @@ class Batch:
         self.gaps(gap.gate).append(gap)
         head = bytes(gap.to_head)
         epoch = self.epoch(gap.gate, gap.to_epoch) or self.begin(gap.gate, gap.to_epoch, head, "")
-        self.move(epoch, gap.to_seq, head, [])
+        self.move(epoch, gap.to_seq, head)
 
-    def fill(self, rows: list[Row]) -> None:
+    def fill(self, rows: Rows) -> None:
         """Keep rows that were missing; the position is behind them already."""
-        self._rows += rows
+        self._rows.append(rows)
 
-    def move(self, epoch: Epoch, upto: int, head: bytes, rows: list[Row]) -> None:
-        """Keep the rows that follow on, and move the position behind them."""
-        self._rows += rows
+    def move(self, epoch: Epoch, upto: int, head: bytes, rows: Rows | None = None) -> None:
+        """Keep the rows that follow on, if any, and move the position behind them."""
+        if rows:
+            self._rows.append(rows)
         epoch.upto, epoch.head = upto, head
         self._moved[epoch.pk] = epoch
 

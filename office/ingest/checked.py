@@ -28,7 +28,7 @@ class Run:
     gate: Gate
     header: Header
     bodies: tuple[bytes, ...]
-    columns: tuple[Columns, ...]
+    columns: Columns
 
 
 def gate_of(topic: str) -> str:

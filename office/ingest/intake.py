@@ -34,7 +34,7 @@ from office.ingest.checked import Complaint, Run, checked, gate_of
 from office.ingest.gaps import Gaps
 from office.ingest.line import read
 from office.ingest.opened import Flaw, Opened, opened
-from office.ingest.rows import Row
+from office.ingest.rows import Rows
 from office.logs import log
 from office.models import Epoch, Gate
 
@@ -183,7 +183,7 @@ class Intake:
         if known:
             _fill(batch, run, epoch, visit)
         batch.move(epoch, last, run.header.head, _rows(run, known))
-        visit.alarms += alarms_in(run.gate.name, run.columns[known:], run.bodies[known:])
+        visit.alarms += alarms_in(run.gate.name, run.columns.part(known), run.bodies[known:])
         return True
 
     def _again(self, batch: Batch, run: Run, epoch: Epoch, visit: "_Visit") -> None:
@@ -236,7 +236,7 @@ class Intake:
         gap = purged and gaps.accepted(run.gate, _held(batch, run, purged), purged, self._sign)
         if not gap:
             return False
-        batch.step_over(gap, run.columns[0][0])
+        batch.step_over(gap, run.columns.at_utc[0])
         log.warning("ingest.gap_closed", gate=run.gate.name, after=gap.after, to=gap.to, by=gap.by)
         return True
 
@@ -324,23 +324,21 @@ def _fill(batch: Batch, run: Run, epoch: Epoch, visit: _Visit) -> None:
     """Keep what a run brings of an accepted gap after all; it stands in the feed where it came in."""
     first = run.header.first.seq
     for seq in lacking(batch, run, epoch):
-        at = slice(seq - first, seq - first + 1)
-        batch.fill(_rows(run, seq - first)[:1])
-        visit.alarms += alarms_in(run.gate.name, run.columns[at], run.bodies[at])
+        at = seq - first
+        batch.fill(_rows(run, at, at + 1))
+        visit.alarms += alarms_in(run.gate.name, run.columns.part(at, at + 1), run.bodies[at : at + 1])
 
 
 def _fork(run: Run, detail: str) -> Complaint:
     return Complaint(Matter.FORK, detail, run.gate.name, run.header.first.epoch)
 
 
-def _rows(run: Run, skip: int) -> list[Row]:
-    """The rows of a run's bodies from the skip-th on."""
-    gate, epoch = run.gate.pk, run.header.first.epoch
-    first = run.header.first.seq + skip
-    return [
-        (gate, epoch, seq, *beside, body)
-        for seq, (beside, body) in enumerate(zip(run.columns[skip:], run.bodies[skip:], strict=True), first)
-    ]
+def _rows(run: Run, first: int, last: int | None = None) -> Rows:
+    """Some of a run's bodies, as a slice says, as they go into the table."""
+    place = run.header.first
+    return Rows(
+        run.gate.pk, place.epoch, place.seq + first, run.columns.part(first, last), run.bodies[first:last]
+    )
 
 
 def _record(complaint: Complaint) -> None:

@@ -25,12 +25,12 @@ class Opened:
     """A message that holds together: its lines hash from one of its heads to the other.
 
     Args:
-        columns: of each body, what goes beside it into the table.
+        columns: of its bodies, what goes beside them into the table.
     """
 
     header: Header
     bodies: tuple[bytes, ...]
-    columns: tuple[Columns, ...]
+    columns: Columns
 
 
 def opened(topic: str, payload: bytes) -> Opened | Flaw:
@@ -46,4 +46,4 @@ def opened(topic: str, payload: bytes) -> Opened | Flaw:
         return Flaw(Matter.MALFORMED, str(fault))
     if broken := header.broken(bodies):
         return Flaw(Matter.WRONG_SIGNATURE, broken)
-    return Opened(header, bodies, tuple(map(columns, bodies)))
+    return Opened(header, bodies, columns(bodies))

@@ -2,28 +2,48 @@
 
 Django's bulk_create takes three times as long, and a row for a statement twice.
 So this module speaks to the drivers, and to nothing else of theirs: SQLite gets
-one statement for many rows, PostgreSQL a binary COPY.
+one statement for the rows of a message, PostgreSQL a binary COPY.
 """
 
-from collections.abc import Sequence
-from itertools import chain
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import chain, repeat
+from typing import Any, Final, NamedTuple
 
 from django.db import IntegrityError, connection, transaction
 
-Row: TypeAlias = tuple[int, str, int, float, str, str, str, bytes]
-"""gate, epoch, seq, at_utc, kind, reason, pass id, body."""
+from office.ingest.line import Columns
 
 _COLUMNS: Final = "gate_id, epoch, seq, at_utc, kind, reason, pass_id, body"
 _INTO: Final = f"INSERT INTO office_event ({_COLUMNS})"
 _ONCE: Final = "ON CONFLICT DO NOTHING"
-_STATEMENT_ROWS: Final = 200  # 1,600 values; SQLite takes 32,766
 _WRITER: Final = 0x6D656E7368656E  # any number that is nobody else's: "menshen"
 _TYPES: Final = ("int8", "text", "int8", "float8", "text", "text", "text", "bytea")
 _ARRIVING: Final = (
     "CREATE TEMPORARY TABLE IF NOT EXISTS arriving (gate_id int8, epoch text, seq int8, at_utc float8,"
     " kind text, reason text, pass_id text, body bytea) ON COMMIT DELETE ROWS"
 )
+
+
+class Rows(NamedTuple):
+    """Consecutive events of one epoch, at most a message's, as they go into the table.
+
+    Args:
+        gate: its primary key.
+        first: the sequence number of the first body.
+        columns: of the bodies.
+    """
+
+    gate: int
+    epoch: str
+    first: int
+    columns: Columns
+    bodies: Sequence[bytes]
+
+    def by_row(self) -> Iterator[tuple[Any, ...]]:
+        """Row by row, in the order of the table's columns."""
+        seqs = range(self.first, self.first + len(self.bodies))
+        return zip(repeat(self.gate), repeat(self.epoch), seqs, *self.columns, self.bodies, strict=False)
 
 
 def one_writer() -> None:
@@ -37,31 +57,33 @@ def one_writer() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITER])
 
 
-def insert(rows: Sequence[Row]) -> None:
+def insert(some: Sequence[Rows]) -> None:
     """Add what is not there yet; inside a transaction.
 
     Raises:
         django.db.DatabaseError: the transaction is to be given up.
     """
-    if not rows:
+    if not some:
         return
     if connection.vendor == "postgresql":
-        _copy(rows)
+        _copy(some)
     else:
-        _insert(rows)
+        _insert(some)
 
 
-def _insert(rows: Sequence[Row]) -> None:
-    for first in range(0, len(rows), _STATEMENT_ROWS):
-        part = rows[first : first + _STATEMENT_ROWS]
-        places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(part))
-        with connection.wrap_database_errors:
-            connection.connection.execute(
-                f"{_INTO} VALUES {places} {_ONCE}", tuple(chain.from_iterable(part))
-            )
+def _insert(some: Sequence[Rows]) -> None:
+    with connection.wrap_database_errors:
+        for rows in some:
+            values = tuple(chain.from_iterable(rows.by_row()))
+            connection.connection.execute(_statement(len(rows.bodies)), values)
 
 
-def _copy(rows: Sequence[Row]) -> None:
+@lru_cache(maxsize=256)
+def _statement(rows: int) -> str:
+    return f"{_INTO} VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?, ?)'] * rows)} {_ONCE}"
+
+
+def _copy(some: Sequence[Rows]) -> None:
     """Straight into the table; nobody else writes, and positions say what is there.
 
     Should the table know better, as after somebody's repair by hand, the careful way steps over
@@ -69,15 +91,15 @@ def _copy(rows: Sequence[Row]) -> None:
     """
     try:
         with transaction.atomic():  # a savepoint
-            _copy_into("office_event", rows)
+            _copy_into("office_event", some)
     except IntegrityError:
         with connection.cursor() as cursor:
             cursor.execute(_ARRIVING)
-            _copy_into("arriving", rows)
+            _copy_into("arriving", some)
             cursor.execute(f"{_INTO} SELECT {_COLUMNS} FROM arriving {_ONCE}")  # noqa: S608  nothing from outside
 
 
-def _copy_into(table: str, rows: Sequence[Row]) -> None:
+def _copy_into(table: str, some: Sequence[Rows]) -> None:
     cursor: Any
     with (
         connection.wrap_database_errors,
@@ -85,5 +107,6 @@ def _copy_into(table: str, rows: Sequence[Row]) -> None:
         cursor.copy(f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
     ):
         copy.set_types(_TYPES)
-        for row in rows:
-            copy.write_row(row)
+        for rows in some:
+            for row in rows.by_row():
+                copy.write_row(row)

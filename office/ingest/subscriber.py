@@ -227,7 +227,7 @@ class Subscriber:
 
 
 class _Client(mqtt.Client):
-    """paho's client, holding no more of a packet than the largest message.
+    """paho's client, holding no more of a packet than the largest message, each acknowledged to TCP at once.
 
     paho buffers whatever a packet's header announces, up to 256 MiB. Hanging up would not
     help: the broker keeps the message for this session and sends it again. So the rest of
@@ -237,7 +237,10 @@ class _Client(mqtt.Client):
     """
 
     def _sock_recv(self, bufsize: int) -> bytes:
-        return super()._sock_recv(min(bufsize, _CHUNK_BYTES))
+        received = super()._sock_recv(min(bufsize, _CHUNK_BYTES))
+        if self._sock is not None:
+            _acknowledge_at_once(self._sock)
+        return received
 
     def _packet_read(self) -> MQTTErrorCode:
         code = super()._packet_read()
@@ -248,6 +251,15 @@ class _Client(mqtt.Client):
 def _without_delay(_client: mqtt.Client, _data: Any, sock: Any) -> None:
     # Nagle's algorithm and delayed acknowledgements together cost 40 ms or more a message.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _acknowledge_at_once(sock: socket.socket) -> None:
+    """Not 40 ms later: until then Mosquitto, which leaves Nagle's algorithm on, would hold the next message.
+
+    The kernel forgets it again, so it is asked for each time. Source: tcp(7), TCP_QUICKACK.
+    """
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 def _nothing(_client: mqtt.Client, _data: Any, _sock: Any) -> None:

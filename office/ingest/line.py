@@ -42,7 +42,8 @@ class Columns(NamedTuple):
 
     def part(self, first: int, last: int | None = None) -> "Columns":
         """Those of some of the lines, as a slice says."""
-        return Columns(*(column[first:last] for column in self))
+        some = slice(first, last)
+        return Columns(self.at_utc[some], self.kind[some], self.reason[some], self.pass_id[some])
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,7 +253,7 @@ def _without_delay(_client: mqtt.Client, _data: Any, sock: Any) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _acknowledge_at_once(sock: socket.socket) -> None:
+def _acknowledge_at_once(sock: Any) -> None:
     """Not 40 ms later: until then Mosquitto, which leaves Nagle's algorithm on, would hold the next message.
 
     The kernel forgets it again, so it is asked for each time. Source: tcp(7), TCP_QUICKACK.

@@ -15,7 +15,7 @@ demo:  ## two gates, a broker and an office, 30 seconds (DEMO_SECONDS)
 	@firmware_tools/setup.sh run
 	@$(PY) -m agent.demo
 
-test: setup-dev lint types floors units pytest  ## everything CI asks: lint, types, floors, units, tests
+test: setup-dev lint types floors units audit pytest  ## everything CI asks: lint, types, floors, units, audit, tests
 
 .PHONY: setup-dev
 setup-dev:
@@ -33,6 +33,10 @@ floors:
 
 units:
 	systemd/verify.sh
+
+.PHONY: audit
+audit:  ## are there known holes in what requirements/ pins?
+	@$(PY) -m tests.audit
 
 pytest:
 	$(PY) -m pytest --cov=agent.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100

@@ -21,6 +21,7 @@ class Matter(StrEnum):
     OVERSTAY = "overstay"  # a visitor is inside after the pass has ended
     GAP = "gap"  # events are missing, and they do not come
     DIFFERENCES = "differences"  # a restored office knows less than its gates; see office.differences
+    BACKUP = "backup"  # the newest backup is too old or gone, or none could be made
     NOT_TAKEN = "not_taken"  # a message that made the ingester itself fail; the gate keeps its events
 
 

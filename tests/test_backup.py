@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyrage
@@ -23,14 +24,14 @@ from django.db.migrations.recorder import MigrationRecorder  # noqa: E402
 
 from office import registry  # noqa: E402
 from office.audit import keeper  # noqa: E402
-from office.backup import archive, dumps, making, peoples_keys, restoring  # noqa: E402
+from office.backup import archive, checking, dumps, folder, making, peoples_keys, restoring  # noqa: E402
 from office.backup.lockbox import Key, Lock  # noqa: E402
 from office.cli import main  # noqa: E402
 from office.faults import OfficeFault  # noqa: E402
 from office.identity import secret  # noqa: E402
 from office.identity.sealed import PersonKey  # noqa: E402
 from office.keyring import Keyring, audit_key  # noqa: E402
-from office.models import Act, Event, Pass, Person  # noqa: E402
+from office.models import Act, Alert, Event, Pass, Person  # noqa: E402
 from office.retention import people  # noqa: E402
 from office.web import lookup, visits  # noqa: E402
 from office.web.models import Visit  # noqa: E402
@@ -325,3 +326,101 @@ def test_without_a_terminal_nobody_is_asked(desk, tmp_path):
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Error: there is no terminal")
     assert "Traceback" not in done.stderr
+
+
+# --- by a timer ------------------------------------------------------------------
+
+
+def timed(day: str, hour: int = 2) -> str:
+    return f"willow-court-{day}T{hour:02}0000Z.age"
+
+
+def test_the_newest_of_each_of_the_last_days_and_weeks_stays():
+    """C30: days without a backup do not count."""
+    first = date(2026, 3, 2)  # a Monday
+    names = [timed(f"{first + timedelta(days=day)}", hour) for day in range(60) for hour in (2, 14)]
+    kept = sorted(folder.kept(names, folder.Keeping(daily=3, weekly=4)))
+    assert kept == [
+        timed("2026-04-12", 14),
+        timed("2026-04-19", 14),
+        timed("2026-04-26", 14),
+        timed("2026-04-28", 14),
+        timed("2026-04-29", 14),
+        timed("2026-04-30", 14),
+    ]
+    assert folder.kept([timed("2020-01-01"), "notes.txt"], folder.Keeping(1, 0)) == {timed("2020-01-01")}
+    assert folder.kept([], folder.Keeping()) == set()
+
+
+def test_a_folder_of_backups_is_kept_by_command(desk, tmp_path):
+    """C30: each is opened again as soon as it is made; the old ones go only then."""
+    a_day(desk)
+    into, identity, home = tmp_path / "backups", tmp_path / "key.txt", str(desk.home)
+    into.mkdir()
+    identity.write_text(f"{MINE}\n")
+    for name in (timed("2026-05-01"), timed("2026-05-02"), "holiday-photos.age", "people-of-last-year.age"):
+        (into / name).write_bytes(b"old")
+
+    def said(*line: str, code: int = 0) -> str:
+        done = CliRunner().invoke(main, [*line, "--home", home])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    recipient = ("--to", str(MINE.to_public()))
+    told = said("backup", str(into), "--daily", "2", "--weekly", "1", *recipient)
+    assert "was opened again to try it" in told
+    assert f"{timed('2026-05-01')} is removed" in told
+    names = sorted(one.name for one in into.iterdir())
+    (new,) = [name for name in names if name.startswith("willow-court-") and name != timed("2026-05-02")]
+    assert names == sorted(
+        ["holiday-photos.age", "people-of-last-year.age", "people-willow-court.age", timed("2026-05-02"), new]
+    )
+    assert "is as it was made on" in said("check-backup", str(into))
+    assert "4 people's keys beside it" in said("check-backup", str(into), "--identity", str(identity))
+    assert restore(into / new, tmp_path / "home", people=into / "people-willow-court.age").gone == 0
+    use(desk.home)
+    (into / new).write_bytes((into / new).read_bytes()[:-1])
+    assert "not as it was made" in said("check-backup", str(into), code=1)
+    assert "is it whole" in said("check-backup", str(into), "--identity", str(identity), code=1)
+    other = str(into / timed("2026-05-02"))
+    assert "does not remember" in said("check-backup", other, code=1)
+    assert "no folder" in said("backup", str(tmp_path / "x.age"), "--daily", "2", *recipient, code=1)
+    assert "keeps its own" in said("backup", str(into), "--without-people", *recipient, code=1)
+    assert not list(desk.home.glob(".backup-*"))
+
+
+def test_by_a_passphrase_it_is_tried_without_the_passphrase(desk, tmp_path):
+    """C30: the key that tries it is thrown away with the process; what opens it later is the passphrase."""
+    a_day(desk)
+    added = folder.add(use(desk.home), tmp_path, Lock.by(WORDS), folder.Keeping())
+    assert added.made.people == 4
+    assert checking.check(use(desk.home), added.file, Key(passphrase=WORDS)).site == "willow-court"
+    with pytest.raises(OfficeFault, match="can't be opened"):
+        checking.check(use(desk.home), added.file, Key(passphrase="another one entirely"))
+
+
+def test_a_backup_that_is_late_gone_or_failed_raises_an_alert(desk, tmp_path):
+    """C30, C34: once for each, on the live page like any other."""
+    place, now = use(desk.home), timezone.now()
+    (desk.home / folder.FILE).unlink(missing_ok=True)
+    folder.look_after(place, now)
+    assert not Alert.objects.filter(kind="backup").exists(), "a site that keeps no folder is left in peace"
+    into = tmp_path / "backups"
+    into.mkdir()
+    added = folder.add(place, into, LOCK, folder.Keeping(alert_after_h=26))
+    for hours in (0, 25):
+        folder.look_after(place, now + timedelta(hours=hours))
+    assert not Alert.objects.filter(kind="backup").exists()
+    for hours in (27, 28):
+        folder.look_after(place, now + timedelta(hours=hours))
+    late = Alert.objects.get(kind="backup")
+    assert (late.count, late.about) == (1, added.file.name)
+    assert "older than 26 hours" in late.detail
+    Alert.objects.all().delete()
+    added.file.unlink()
+    folder.look_after(place, now)
+    assert "not there any more" in Alert.objects.get(kind="backup").detail
+    into.rename(tmp_path / "unplugged")
+    with pytest.raises(OfficeFault, match="can't be written"):
+        folder.add(place, into, LOCK, folder.Keeping())
+    assert Alert.objects.filter(kind="backup", about="failed").count() == 1

@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,6 +87,19 @@ def load(dumped: Path, database: Path) -> None:
     if connection.vendor == "postgresql":
         _run("pg_restore", "--single-transaction", "--no-owner", "--no-privileges", str(dumped))
         return
+    examine(dumped, "sqlite")
+    dumped.rename(database)
+
+
+def examine(dumped: Path, vendor: str) -> None:
+    """Look whether a dump is whole.
+
+    Raises:
+        OfficeFault: it is damaged.
+    """
+    if vendor == "postgresql":
+        _program("pg_restore", "--list", str(dumped))
+        return
     try:
         with contextlib.closing(sqlite3.connect(dumped)) as copy:
             found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -94,15 +107,12 @@ def load(dumped: Path, database: Path) -> None:
         found = str(fault)
     if found != "ok":
         raise OfficeFault(f"the database in the backup is damaged: {found}; take an earlier backup")
-    dumped.rename(database)
 
 
 def _run(program: str, *words: str) -> None:
     """Run one of PostgreSQL's programs on the database in use; no password is in its arguments."""
     from psycopg.conninfo import make_conninfo  # noqa: PLC0415  an office on SQLite needs no psycopg
 
-    if shutil.which(program) is None:
-        raise OfficeFault(f"{program} is not installed; it comes with postgresql-client")
     parts = connection.get_connection_params()
     known = {
         name: value
@@ -110,8 +120,13 @@ def _run(program: str, *words: str) -> None:
         if value and name not in {"password", "cursor_factory", "context", "prepare_threshold"}
     }
     env = os.environ | ({"PGPASSWORD": parts["password"]} if parts.get("password") else {})
-    command = [program, f"--dbname={make_conninfo(**known)}", "--no-password", *words]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    _program(program, f"--dbname={make_conninfo(**known)}", "--no-password", *words, env=env)
+
+
+def _program(program: str, *words: str, env: Mapping[str, str] | None = None) -> None:
+    if shutil.which(program) is None:
+        raise OfficeFault(f"{program} is not installed; it comes with postgresql-client")
+    done = subprocess.run([program, *words], env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
         raise OfficeFault(f"{program} did not do it: {said[0][:300]}")

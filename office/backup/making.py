@@ -54,7 +54,7 @@ def make(home: Home, file: Path, lock: Lock, people: Path | None) -> Made:
         raise OfficeFault(f"found {file}, wanted a name that is free: a backup never replaces another")
     site, made_at = registry.the_site().name, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     try:
-        with _passing(home) as directory:
+        with passing(home) as directory:
             dumped = directory / archive.DATABASE
             keeper.seal(home)  # and so its key is there
             before = secret.load(home.keys)
@@ -87,7 +87,7 @@ def migrations() -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _passing(home: Home) -> Iterator[Path]:
+def passing(home: Home) -> Iterator[Path]:
     """A directory for the plain copy, as guarded as the database itself; one backup at a time.
 
     What a killed backup has left is removed by the next.

@@ -42,6 +42,7 @@ MODULES: Final = {
     "export": "sheets",
     "incident": "incidents",
     "backup": "backups",
+    "check-backup": "backups",
     "restore": "backups",
     "differences": "differences",
     "reconcile": "closings",

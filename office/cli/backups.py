@@ -1,15 +1,17 @@
-"""`backup` and `restore`."""
+"""`backup`, `check-backup` and `restore`."""
 
 import getpass
 import warnings
 from pathlib import Path
 
 import click
+from django.utils import timezone
 
 from agent.core.keys import PublicKey
 from office import home as homes
 from office import registry
-from office.backup import lockbox, making, restoring
+from office.backup import checking, folder, lockbox, making, restoring
+from office.backup.folder import Keeping
 from office.backup.lockbox import Key, Lock
 from office.cli.common import home_option, say, use
 from office.faults import OfficeFault
@@ -21,7 +23,7 @@ _passphrase_option = click.option(
 
 
 @click.command()
-@click.argument("file", type=_file)
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--to",
     "recipients",
@@ -34,6 +36,21 @@ _passphrase_option = click.option(
     "--people", type=_file, help="The file of people's keys. [default: people-SITE.age beside FILE]"
 )
 @click.option("--without-people", is_flag=True, help="Leave the file of people's keys as it is.")
+@click.option(
+    "--daily",
+    type=click.IntRange(1, 1000),
+    help="In a folder: of how many days the newest stays. [default: 7]",
+)
+@click.option(
+    "--weekly", type=click.IntRange(0, 1000), help="In a folder: and of how many weeks. [default: 5]"
+)
+@click.option(
+    "--alert-after",
+    "alert_after_h",
+    type=click.IntRange(1, 10_000),
+    metavar="HOURS",
+    help="In a folder: an alert when the newest is older. [default: 26]",
+)
 @home_option
 def backup(  # noqa: PLR0913, PLR0917  an option each
     file: Path,
@@ -41,6 +58,9 @@ def backup(  # noqa: PLR0913, PLR0917  an option each
     passphrase_file: Path | None,
     people: Path | None,
     without_people: bool,
+    daily: int | None,
+    weekly: int | None,
+    alert_after_h: int | None,
     home: Path | None,
 ) -> None:
     """Write the office into FILE, encrypted, while it goes on: database and keys. FILE must be new.
@@ -49,27 +69,111 @@ def backup(  # noqa: PLR0913, PLR0917  an option each
     one, the newest, so that whoever is deleted is deleted from every backup. Without --to a
     passphrase is asked for. Lost keys and forgotten passphrases can't be got round.
 
+    If FILE is a folder, a new file is made in it and opened again at once; then those are removed
+    that are not the newest of one of the last days or weeks. For a timer.
+
     \b
     Examples:
       menshen-office backup /mnt/backup/2026-05-01.age
       menshen-office backup /mnt/backup/2026-05-01.age --to age1… --people /mnt/safe/people.age
+      menshen-office backup /mnt/backup --daily 7 --weekly 5 --to age1…
     """
     office = use(home)
     if people is not None and without_people:
         raise OfficeFault("found --people and --without-people, wanted one of them")
     if recipients and passphrase_file is not None:
         raise OfficeFault("found --to and --passphrase-file, wanted one of them")
+    if file.is_dir():
+        if people is not None or without_people:
+            raise OfficeFault(
+                "found --people or --without-people with a folder, which keeps its own people-SITE.age"
+            )
+        usual = Keeping()
+        keeping = Keeping(
+            daily or usual.daily,
+            usual.weekly if weekly is None else weekly,
+            alert_after_h or usual.alert_after_h,
+        )
+        _into_folder(office, file, _lock(recipients, passphrase_file), keeping)
+        return
+    if (daily, weekly, alert_after_h) != (None, None, None):
+        raise OfficeFault(
+            f"found --daily, --weekly or --alert-after, and {file} is no folder; make it with mkdir, or leave them out"
+        )
     if file.exists():
         raise OfficeFault(f"found {file}, wanted a name that is free: a backup never replaces another")
-    lock = Lock.to(recipients) if recipients else Lock.by(_passphrase(passphrase_file, twice=True))
+    lock = _lock(recipients, passphrase_file)
     beside = None if without_people else people or file.with_name(f"people-{registry.the_site()}.age")
     made = making.make(office, file, lock, beside)
-    registry.note(f"{getpass.getuser()} at a terminal", "backup", file.name[:64], f"{made.size} bytes")
+    _note(file, made)
     say(
         f"{file} holds the office, {made.size} bytes; try it: `menshen-office restore {file} --home DIRECTORY`"
     )
     if beside is not None:
         say(f"{beside} holds the keys of {made.people} people and visits; keep this newest one only")
+
+
+def _into_folder(office: homes.Home, directory: Path, lock: Lock, keeping: Keeping) -> None:
+    added = folder.add(office, directory, lock, keeping)
+    _note(added.file, added.made)
+    say(f"{added.file} holds the office, {added.made.size} bytes, and was opened again to try it")
+    for name in added.removed:
+        say(
+            f"{directory / name} is removed: neither of the last {keeping.daily} days nor {keeping.weekly} weeks"
+        )
+
+
+def _note(file: Path, made: making.Made) -> None:
+    registry.note(f"{getpass.getuser()} at a terminal", "backup", file.name[:64], f"{made.size} bytes")
+
+
+def _lock(recipients: tuple[str, ...], passphrase_file: Path | None) -> Lock:
+    return Lock.to(recipients) if recipients else Lock.by(_passphrase(passphrase_file, twice=True))
+
+
+@click.command("check-backup")
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.option("--identity", type=_file, help="The age identity file, if it was made with --to.")
+@_passphrase_option
+@home_option
+def check_backup(file: Path, identity: Path | None, passphrase_file: Path | None, home: Path | None) -> None:
+    """Look whether the newest backup in a folder, or one FILE, can be opened and is young enough.
+
+    With --identity or a passphrase it is opened as a restore would open it, and its keys and its database
+    are examined. With neither, as on the machine that makes backups for a public key: whether the file is
+    still as it was when it was made and tried. Ends with 1 if not.
+
+    \b
+    Examples:
+      menshen-office check-backup /mnt/backup
+      menshen-office check-backup /mnt/backup --identity key.txt
+    """
+    office = use(home)
+    one = folder.newest_in(file) if file.is_dir() else file
+    if identity is None and passphrase_file is None:
+        _still_as_made(office, one)
+    else:
+        key = Key.of_file(identity) if identity else Key(passphrase=_passphrase(passphrase_file, twice=False))
+        manifest = checking.check(office, one, key)
+        beside = one.with_name(f"people-{manifest.site}.age")
+        people = checking.check_people(beside, key) if beside.exists() else 0
+        say(
+            f"{one} can be opened: site {manifest.site} as of {manifest.made_at}; {people} people's keys beside it"
+        )
+    newest = folder.Newest.of(office)
+    if file.is_dir() and newest is not None and newest.is_late(timezone.now()):
+        raise OfficeFault(f"{one} is older than {newest.alert_after_h} hours; does its timer run?")
+
+
+def _still_as_made(office: homes.Home, one: Path) -> None:
+    newest = folder.Newest.of(office)
+    if newest is None or Path(newest.file).name != one.name:
+        raise OfficeFault(
+            f"this office does not remember {one}; give --identity or --passphrase-file to open it"
+        )
+    if folder.digest(one) != newest.sha256:
+        raise OfficeFault(f"{one} is not as it was made; look at its disk, and make another")
+    say(f"{one} is as it was made on {newest.at}, and was opened then")
 
 
 @click.command()
@@ -194,4 +298,4 @@ def _asked(*, twice: bool) -> str:
     return asked
 
 
-COMMANDS = (backup, restore)
+COMMANDS = (backup, check_backup, restore)

@@ -1,14 +1,17 @@
 """What the office does by itself beside the pages: it seals the audit log, and deletes what is due each night.
 
-After a restore it listens for what the gates were told to refuse (see office.differences).
+After a restore it listens for what the gates were told to refuse (see office.differences), and it says when
+the newest backup is too old.
 """
 
 import threading
 from typing import Final
 
 from django.db import DatabaseError, close_old_connections, connection
+from django.utils import timezone
 
 from office.audit import keeper
+from office.backup import folder
 from office.differences import hearing
 from office.faults import OfficeFault
 from office.home import Home
@@ -40,6 +43,7 @@ class Caretaker:
             for one in schedule.keep(self._home):
                 log.info("retention.deleted", kept=one.kept, count=one.count, until=one.until)
             hearing.hear()
+            folder.look_after(self._home, timezone.now())
             keeper.seal(self._home)
         except (OfficeFault, DatabaseError) as fault:
             log.error("caretaker.fault", found=str(fault), next="tries again in a minute")

@@ -158,7 +158,7 @@ _OTHERS: Final[Mapping[str, Promise]] = {
     "adopt": _("pass taken over from the list"),
     "named": _("pass given its name"),
     "restore": _("restored from a backup"),
-    "backup": _("backed up"),
+    "backup": _("backup"),
     "guessing": _("somebody tries codes"),
     "odd_hour": _("pass at an odd hour"),
     "refused_again": _("refused again and again"),

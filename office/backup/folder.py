@@ -50,6 +50,7 @@ class Newest:
 
     Args:
         at: UTC, ISO 8601.
+        recipients: public keys that it is encrypted for; the office's own, so to say.
     """
 
     file: str
@@ -57,6 +58,7 @@ class Newest:
     size: int
     sha256: str
     alert_after_h: int
+    recipients: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, home: Home) -> "Newest | None":
@@ -107,6 +109,7 @@ def add(home: Home, folder: Path, lock: Lock, keeping: Keeping) -> Added:
             made.size,
             digest(file),
             keeping.alert_after_h,
+            () if lock.begin else tuple(map(str, lock.recipients)),
         )
         write_whole(home.path / FILE, json.dumps(asdict(newest), indent=1).encode(), 0o600)
     except (OfficeFault, OSError) as fault:

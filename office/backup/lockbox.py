@@ -82,8 +82,12 @@ class Lock:
             FileExistsError: there is one, and it is not to be replaced.
         """
         with write_through(path, replace=replace) as file:
-            file.write(self.begin)
-            pyrage.encrypt_io(_Reader(iter(chunks)), file, list(self.recipients))
+            self.into(file, chunks)
+
+    def into(self, file: IO[bytes], chunks: Iterable[bytes]) -> None:
+        """Encrypt into an open file."""
+        file.write(self.begin)
+        pyrage.encrypt_io(_Reader(iter(chunks)), file, list(self.recipients))
 
 
 @dataclass(frozen=True, slots=True)

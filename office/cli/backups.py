@@ -13,7 +13,7 @@ from office import registry
 from office.backup import checking, folder, lockbox, making, restoring
 from office.backup.folder import Keeping
 from office.backup.lockbox import Key, Lock
-from office.cli.common import home_option, say, use
+from office.cli.common import first_line, home_option, say, use
 from office.faults import OfficeFault
 
 _file = click.Path(dir_okay=False, path_type=Path)
@@ -275,15 +275,7 @@ def _key(text: str | None) -> PublicKey | None:
 
 
 def _passphrase(file: Path | None, *, twice: bool) -> str:
-    if file is None:
-        return _asked(twice=twice)
-    try:
-        if file.stat().st_mode & 0o077:
-            raise OfficeFault(f"found {file} open to other users, wanted mode 0600; run: chmod 600 {file}")
-        with file.open(encoding="utf-8") as opened:
-            return opened.readline(1024).rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise OfficeFault(f"the passphrase file {file} can't be read: {fault}") from fault
+    return _asked(twice=twice) if file is None else first_line(file)
 
 
 def _asked(*, twice: bool) -> str:

@@ -117,6 +117,21 @@ def why_option(command: F) -> F:
     return click.option("--why", default="", metavar="TEXT", help="The reason; kept in the history.")(command)
 
 
+def first_line(file: Path) -> str:
+    """A passphrase, from a file that is its owner's alone.
+
+    Raises:
+        OfficeFault: others may read it, or it can't be read.
+    """
+    try:
+        if file.stat().st_mode & 0o077:
+            raise OfficeFault(f"found {file} open to other users, wanted mode 0600; run: chmod 600 {file}")
+        with file.open(encoding="utf-8") as opened:
+            return opened.readline(1024).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise OfficeFault(f"the passphrase file {file} can't be read: {fault}") from fault
+
+
 def until_told() -> threading.Event:
     """An event that SIGTERM and SIGINT set."""
     stop = threading.Event()

@@ -6,10 +6,11 @@ import click
 from django.utils import translation
 
 from office import registry, times
-from office.cli.common import by_option, home_option, say, use
+from office.cli.common import by_option, first_line, home_option, say, use
 from office.faults import OfficeFault
 from office.files import write_streamed
 from office.sheets.masks import Mask
+from office.sheets.sealing import SUFFIX, Seal
 from office.sheets.tables import TABLES, Asked
 from office.sheets.taking import Taker, take
 from office.sheets.writing import FORMS
@@ -35,6 +36,14 @@ from office.sheets.writing import FORMS
     show_default=True,
     help="Of the headings.",
 )
+@click.option(
+    "--to", "recipients", multiple=True, metavar="AGE_KEY", help="Encrypt it for this public key, age1…."
+)
+@click.option(
+    "--passphrase-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Encrypt it by its first line; only its owner may read it.",
+)
 @by_option
 @click.option("--why", required=True, metavar="TEXT", help="What for; kept in the history.")
 @home_option
@@ -46,11 +55,16 @@ def export(  # noqa: PLR0913, PLR0917  an option each
     gate: str,
     names: str,
     language: str,
+    recipients: tuple[str, ...],
+    passphrase_file: Path | None,
     by: str,
     why: str,
     home: Path | None,
 ) -> None:
     """Write a sheet into FILE, whose name ends with .csv or .xlsx. Attendance wants --since and --until.
+
+    With --to or --passphrase-file it is an age file, and .age is added to its name: what names people
+    leaves the office encrypted. `age -d FILE.age > FILE` opens it.
 
     \b
     Examples:
@@ -70,12 +84,22 @@ def export(  # noqa: PLR0913, PLR0917  an option each
         times.parse(until, site.utc_offset_min, end=True) if until else None,
         gate,
     )
+    seal = _seal(recipients, passphrase_file)
+    file = file.with_name(file.name + SUFFIX) if seal else file
     with translation.override(language):
         try:
-            write_streamed(file, take(table, form, asked, Taker(by, why)))
+            write_streamed(file, take(table, form, asked, Taker(by, why), seal))
         except OSError as fault:
             raise OfficeFault(f"{file} can't be written: {fault.strerror}") from fault
     say(f"{file} holds the {table}; that you took it, and what for, is in the audit log")
+
+
+def _seal(recipients: tuple[str, ...], passphrase_file: Path | None) -> Seal | None:
+    if recipients and passphrase_file is not None:
+        raise OfficeFault("found --to and --passphrase-file, wanted one of them")
+    if passphrase_file is not None:
+        return Seal(words=first_line(passphrase_file))
+    return Seal(recipients) if recipients else None
 
 
 COMMANDS = (export,)

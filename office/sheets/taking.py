@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from office import registry
 from office.faults import OfficeFault
 from office.sheets.masks import Mask
+from office.sheets.sealing import Seal
 from office.sheets.tables import TABLES, Asked, Row
 from office.sheets.writing import FORMS
 
@@ -20,14 +21,15 @@ class Taker:
     why: str
 
 
-def take(table: str, form: str, asked: Asked, taker: Taker) -> Iterator[bytes]:
+def take(table: str, form: str, asked: Asked, taker: Taker, seal: Seal | None = None) -> Iterator[bytes]:
     """A sheet, piece by piece.
 
     Args:
         table: of TABLES.
         form: of FORMS.
+        seal: how it is encrypted; None is not at all.
     Raises:
-        OfficeFault: no reason is given, or the mask is not for this table.
+        OfficeFault: no reason is given, the mask is not for this table, or the seal keeps nothing.
     """
     if not taker.why.strip():
         raise OfficeFault("found no reason; who exports data says what for, and the history keeps it")
@@ -35,12 +37,15 @@ def take(table: str, form: str, asked: Asked, taker: Taker) -> Iterator[bytes]:
         raise OfficeFault(
             f"a sheet of {table} is about who people are, and is not for those who see no names"
         )
-    facts = [form, f"names {asked.mask}"]
+    if seal:
+        seal.check()
+    facts = [form, f"names {asked.mask}", seal.told() if seal else "not encrypted"]
     facts += [f"from {asked.clock(asked.since)}"] if asked.since else []
     facts += [f"until {asked.clock(asked.until)}"] if asked.until else []
     facts += [f"gate {asked.gate}"] if asked.gate else []
     registry.note(taker.name, WHAT, table, f"{', '.join(facts)}: {taker.why.strip()}")
-    return _counted(table, form, asked, taker)
+    plain = _counted(table, form, asked, taker)
+    return seal.over(plain) if seal else plain
 
 
 def _counted(table: str, form: str, asked: Asked, taker: Taker) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import openpyxl
+import pyrage
 import pytest
 from click.testing import CliRunner
 from django.db.models import Max
@@ -16,8 +17,11 @@ from django.utils import timezone
 
 from agent.core.events import Kind
 from office import registry
+from office.backup import folder
+from office.backup.lockbox import Lock
 from office.cli import main
 from office.faults import OfficeFault
+from office.home import use
 from office.incident import paper
 from office.keyring import audit_key
 from office.models import Act, Event
@@ -32,18 +36,33 @@ from tests.office_pages.desk import Desk
 from tests.office_pages.serving import served_at
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", '=HYPERLINK("http://x","y")']
+MINE = pyrage.x25519.Identity.generate()
+KEYED = {"seal": "key", "recipient": str(MINE.to_public())}
+FULL = ("chen", "wang")
+WORDS = "correct horse battery staple"
 TODAY = f"{timezone.now() + timedelta(hours=8):%Y-%m-%d}"
 
 
 def asked(desk: Desk, who: str, table: str, form: str = "csv", **more: str):
-    said = {"table": table, "form": form, "since": TODAY, "until": TODAY, "why": "monthly report", **more}
+    said = {"table": table, "form": form, "since": TODAY, "until": TODAY, "why": "monthly report"}
+    said |= KEYED if who in FULL else {"seal": "none"}
+    return asked_as(desk, who, said | more)
+
+
+def asked_as(desk: Desk, who: str, said: dict[str, str]):
     return desk.browser(who).post("/exports", said)
+
+
+def opened(response) -> bytes:
+    """What was sent, decrypted by whoever it is for."""
+    whole = b"".join(response.streaming_content)
+    return pyrage.decrypt(whole, [MINE]) if whole.startswith(b"age-encryption.org/v1") else whole
 
 
 def rows(response) -> list[list[str]]:
     assert response.status_code == 200
     assert response.headers["Content-Disposition"].startswith("attachment"), response.content.decode()
-    text = b"".join(response.streaming_content).decode("utf-8-sig")
+    text = opened(response).decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text, newline="")))
 
 
@@ -74,6 +93,45 @@ def test_names_are_told_by_role(desk: Desk) -> None:
             assert "李" not in refused.content.decode()
 
 
+def test_what_names_people_leaves_encrypted(desk: Desk) -> None:
+    """C29: by a passphrase that is nowhere kept, or a key; in the open it is masked."""
+    a_morning(desk)
+    said = {"table": "people", "form": "csv", "since": TODAY, "until": TODAY, "why": "the fire brigade"}
+    by_words = {**said, "seal": "passphrase", "words": WORDS, "again": WORDS}
+    taken = asked_as(desk, "chen", by_words)
+    assert taken.headers["Content-Disposition"].endswith('.csv.age"')
+    whole = b"".join(taken.streaming_content)
+    assert "李伟".encode() not in whole
+    assert "李伟" in pyrage.passphrase.decrypt(whole, WORDS).decode("utf-8-sig")
+    assert "encrypted by a passphrase" in Act.objects.filter(what="export").latest("n").why
+    assert not Act.objects.filter(why__contains="horse").exists()
+    masked = rows(asked_as(desk, "chen", {**said, "seal": "masked"}))
+    assert masked[1][1:4] == ["李**", "**", "138****00"]
+    for wrong in (
+        {"seal": "none"},
+        {},
+        {"seal": "office"},
+        {"seal": "key", "recipient": "age1nobody"},
+        {"seal": "key"},
+        {"seal": "passphrase"},
+        {"seal": "passphrase", "words": "short", "again": "short"},
+        {"seal": "passphrase", "words": WORDS, "again": WORDS + "r"},
+    ):
+        refused = asked_as(desk, "chen", said | wrong)
+        assert "Content-Disposition" not in refused.headers, wrong
+        assert 'class="errorlist"' in refused.content.decode()
+        assert WORDS not in refused.content.decode()
+
+
+def test_the_offices_own_key_is_that_of_its_backups(desk: Desk, tmp_path) -> None:
+    """C29, C30."""
+    a_morning(desk)
+    folder.add(use(desk.home), tmp_path, Lock.to([str(MINE.to_public())]), folder.Keeping())
+    said = {"table": "people", "form": "csv", "since": TODAY, "until": TODAY, "why": "x", "seal": "office"}
+    assert rows(asked_as(desk, "chen", said))[1][1] == "李伟"
+    (desk.home / folder.FILE).unlink()
+
+
 def test_who_took_what_and_why_is_on_record(desk: Desk) -> None:
     """C15, C21, C35."""
     a_morning(desk)
@@ -83,7 +141,7 @@ def test_who_took_what_and_why_is_on_record(desk: Desk) -> None:
     tomorrow = f"{datetime.fromisoformat(TODAY) + timedelta(days=1):%Y-%m-%d}"
     assert (begun.subject, begun.why) == (
         "events",
-        f"csv, names part, from {TODAY} 00:00:00, until {tomorrow} 00:00:00, gate north: monthly report",
+        f"csv, names part, not encrypted, from {TODAY} 00:00:00, until {tomorrow} 00:00:00, gate north: monthly report",
     )
     assert (ended.what, ended.why) == ("export.end", "1 rows, whole")
     taken = Act.objects.filter(what="export").count()
@@ -114,7 +172,7 @@ def test_no_cell_is_a_formula(desk: Desk, form: str) -> None:
     if form == "csv":
         cells = [cell for row in rows(response) for cell in row]
     else:
-        book = openpyxl.load_workbook(io.BytesIO(b"".join(response.streaming_content)))
+        book = openpyxl.load_workbook(io.BytesIO(opened(response)))
         found = [cell for row in book.active.iter_rows() for cell in row]
         assert {cell.data_type for cell in found} <= {"s", "n", "inlineStr"}
         cells = [str(cell.value) for cell in found if cell.value is not None]
@@ -127,10 +185,10 @@ def test_both_forms_hold_the_same_in_the_readers_language(desk: Desk) -> None:
     a_morning(desk)
     browser = desk.browser("chen")
     browser.cookies["django_language"] = "zh-hans"
-    said = {"table": "people", "since": TODAY, "until": TODAY, "why": "x"}
+    said = {"table": "people", "since": TODAY, "until": TODAY, "why": "x", **KEYED}
     table = rows(browser.post("/exports", said | {"form": "csv"}))
     sheet = browser.post("/exports", said | {"form": "xlsx"})
-    book = openpyxl.load_workbook(io.BytesIO(b"".join(sheet.streaming_content)))
+    book = openpyxl.load_workbook(io.BytesIO(opened(sheet)))
     assert [[str(cell or "") for cell in row] for row in book.active.iter_rows(values_only=True)] == table
     assert table[0][1] == "姓名"
     assert "住户" in table[1]
@@ -215,6 +273,8 @@ def test_the_command_takes_the_same_sheets(desk: Desk, tmp_path) -> None:
     words = ("export", "events", str(tmp_path / "full.csv"), "--names", "full", "--why", "audit")
     assert CliRunner().invoke(main, [*words, *by]).exit_code == 0
     assert "李伟" in (tmp_path / "full.csv").read_text(encoding="utf-8-sig")
+    done = CliRunner().invoke(main, [*words, "--to", KEYED["recipient"], *by])
+    assert "李伟" in pyrage.decrypt((tmp_path / "full.csv.age").read_bytes(), [MINE]).decode("utf-8-sig")
     done = CliRunner().invoke(main, ["export", "events", "x.pdf", "--why", "audit", *by])
     assert "ends with .csv or .xlsx" in done.output
     done = CliRunner().invoke(main, ["export", "attendance", str(tmp_path / "a.csv"), "--why", "audit", *by])
@@ -235,12 +295,13 @@ def test_odd_days_are_a_sentence(desk: Desk, since: str, until: str) -> None:
 def test_an_incident_is_filed_from_the_page(desk: Desk, tmp_path) -> None:
     """C11: by the desk, not by who sees no whole names."""
     pass_id = a_morning(desk)
-    asked_for = {"since": TODAY, "until": TODAY, "held": pass_id, "why": "a fight"}
+    asked_for = {"since": TODAY, "until": TODAY, "held": pass_id, "why": "a fight", **KEYED}
     for who in ("liu", "zhao", "admin"):
         assert desk.browser(who).post("/incident", asked_for).status_code == 403
     taken = desk.browser("wang").post("/incident", asked_for)
     file = tmp_path / "case.zip"
-    file.write_bytes(b"".join(taken.streaming_content))
+    assert taken.headers["Content-Disposition"].endswith('.zip.age"')
+    file.write_bytes(opened(taken))
     assert paper.check(file, audit_key(desk.home / "keys").public).by == "wang"
     refused = desk.browser("wang").post("/incident", asked_for | {"held": "0" * 16})
     assert "sixteen digits" in refused.content.decode()
@@ -261,7 +322,7 @@ def test_a_sheet_comes_whole_through_the_real_server(desk: Desk) -> None:
         token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', answer.read().decode())
         assert token
         cookies += f"; {answer.headers['Set-Cookie'].split(';')[0]}; django_language=zh-hans"
-        said = {"table": "events", "form": "csv", "since": TODAY, "until": TODAY, "why": "x"}
+        said = {"table": "events", "form": "csv", "since": TODAY, "until": TODAY, "why": "x", "seal": "none"}
         body = urlencode(said | {"csrfmiddlewaretoken": token[1]})
         headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
         page.request("POST", "/exports", body, headers)

@@ -27,6 +27,7 @@ from agent.vision.crash_note import CrashNote
 from agent.vision.focus import SHARP_EDGE_PX, sharpness
 from agent.vision.pictures import decode_files, legible
 from agent.vision.stages import STAGES, Found, StageAbsent, zbar
+from agent.vision.views import Box, Views
 from hw.sim.codes import flat
 from hw.sim.film import still
 
@@ -88,6 +89,52 @@ def test_corners_are_clockwise_from_the_codes_own_top_left(stage, quarters):
         wall = np.rot90(wall, -1)
     (sighting,) = Reader(ReaderConfig(stages=(stage,), extras=())).read(wall)
     assert np.abs(np.array(sighting.corners) - np.array(corners)).max() <= 8
+
+
+CUT_SIDES = ["left", "top", "right", "bottom"]
+
+
+def cut_by(side, deep_px):
+    """A code that stands on its corner, on a grey wall that ends so far within its dark square."""
+    code = flat(PASS)
+    side_px, turned = code.shape[0], 1200
+    to_wall = cv2.getRotationMatrix2D((side_px / 2, side_px / 2), 45 + 90 * CUT_SIDES.index(side), 1.0)
+    to_wall[:, 2] += turned / 2 - side_px / 2
+    wall = cv2.warpAffine(code, to_wall, (turned, turned), borderValue=128, flags=cv2.INTER_AREA)
+    dark_px = round((side_px / 2 - 4 * 8) * 2**0.5)  # from the middle to the corner, without the quiet zone
+    end = turned // 2 + dark_px - deep_px
+    return {
+        "left": wall[:, turned - end :],
+        "top": wall[turned - end :],
+        "right": wall[:, :end],
+        "bottom": wall[:end],
+    }[side]
+
+
+@pytest.mark.parametrize("side", CUT_SIDES)
+@pytest.mark.parametrize("shown", ["first", "moving"])
+def test_a_code_whose_corner_the_frames_edge_cuts_off_is_read(side, shown):
+    frame = cut_by(side, deep_px=5 * 8)
+    reader = Reader(ReaderConfig(stages=("a", "B"), extras=(), budget_ms=1000))
+    if shown == "moving":
+        assert reader.read(np.full_like(frame, 128)) == ()
+    (sighting,) = reader.read(frame)
+    assert sighting.text == PASS
+    beyond = [x < 0 or y < 0 or x > frame.shape[1] or y > frame.shape[0] for x, y in sighting.corners]
+    assert sum(beyond) == 1  # the corner that is not in the picture is told all the same
+
+
+def test_mirrors_stand_only_where_the_cameras_frame_ends():
+    views = Views(np.arange(60 * 90, dtype=np.uint8).reshape(60, 90))
+    middle, right = views.cut(Box(10, 10, 40, 40)), views.cut(Box(60, 10, 90, 40))
+    assert middle.mirrored is middle
+    assert right.mirrored.full.shape == (30, 40)
+    assert right.mirrored.half.shape == (15, 20)
+    assert (right.mirrored.full[:, 30:] == right.full[:, :19:-1]).all()
+    assert right.mirrored.at == right.at
+    assert views.mirrored.at == (-20, -20)
+    assert views.mirrored.full.shape == (100, 130)
+    assert views.mirrored.mirrored is views.mirrored
 
 
 def test_a_harder_look_scores_a_higher_effort():
@@ -407,7 +454,7 @@ def test_on_a_slow_machine_every_stage_still_gets_its_turn():
         for name in stages:
             del STAGES[name]
     looks = [stage.looks for stage in stages.values()]
-    assert looks[0] == 60
+    assert looks[0] == 61  # at the first frame also with a mirror at its edges
     assert 0 < looks[1] < 60
     assert 0 < looks[2] < 60
 
@@ -450,7 +497,7 @@ def test_an_empty_gate_is_looked_at_now_and_then(counted):
     reader = Reader(ReaderConfig(stages=("counted",), extras=(), rest_every=8))
     for seed in range(81):
         assert reader.read(noisy(WALL, seed)) == ()
-    assert counted.looks == 1 + 10  # the first frame, and then one in eight
+    assert counted.looks == 2 + 10  # the first frame, without and with mirrors, and then one in eight
 
 
 def test_whoever_comes_is_looked_at_in_the_same_frame_and_until_he_has_gone(counted):
@@ -495,7 +542,7 @@ def test_alternating_exposures_are_not_taken_for_motion(counted, gains):
     for seed in range(60):
         gain = gains[seed % len(gains)]
         reader.read(Frame(noisy(WALL * gain, seed), None, float(seed), gain))
-    assert counted.looks <= 1 + len(gains)
+    assert counted.looks <= 1 + 2 * len(gains)
 
 
 class Hesitant(Slow):

@@ -67,7 +67,6 @@ class Attention:
         self._config = config
         self._stages = stages
         self._extras = extras
-        self._extras_at_edge = [extra for extra in extras if extra.name in config.edge_extras] or extras
         self._budget = budget
         self._motions: dict[float, Motion] = {}
         self._shape: tuple[int, ...] = ()
@@ -95,7 +94,7 @@ class Attention:
                 self._track = None
             track.frames_left -= 1
             if track.read:
-                yield track.stage, views.cut(track.box)
+                yield track.stage, _place(views, track.box)
         if not scene.stirring:
             yield from self._at_rest(views)
         elif scene.fresh:
@@ -118,17 +117,17 @@ class Attention:
         yield from ((stage, views) for stage in self._stages[:1])
         spots = spots_in(views)
         strong = views.full.size < SMALLEST_WITH_SPOTS_PX or any(spot.strong for spot in spots)
-        small = [views.cut(spot.box) for spot in spots if spot.box.area < SMALL * views.full.size]
+        small = [_place(views, spot.box) for spot in spots if spot.box.area < SMALL * views.full.size]
         for part in small if strong else small[:1]:
             yield from self._within_budget(self._stages, part)
+        yield from self._within_budget(self._stages[:1], views.mirrored)
         if not strong:
             return
         wide = self._config.wide_stages if small else (*self._config.stages, *self._config.extras)
-        for stages in (self._stages, self._extras):
-            if stages is self._extras:
-                for part in small:
-                    yield from self._within_budget(stages, part)
-            yield from self._within_budget([stage for stage in stages if stage.name in wide], views)
+        yield from self._within_budget([stage for stage in self._stages if stage.name in wide], views)
+        for part in small:
+            yield from self._within_budget(self._extras, part)
+        yield from self._within_budget([extra for extra in self._extras if extra.name in wide], views)
 
     def _at_somebody(self, views: Views, scene: Scene) -> Iterator[Look]:
         # A wide look now and then, for what stirs so little that it is taken for the gate itself.
@@ -141,16 +140,15 @@ class Attention:
         nearly = self._track if self._track is not None and not self._track.read else None
         arriving = arriving and nearly is None
         if spot is not None and (nearly is None or nearly.box.shared(spot.box.moved(*part.at))):
-            part = part.cut(spot.box)
+            part = _place(part, spot.box)
         elif nearly is not None:
-            part = views.cut(nearly.box)
+            part = _place(views, nearly.box)
         elif not wide:
             return
         yield from self._in_turn(TURNS if arriving else len(self._stages), part)
         turn, odd = divmod(self._misses + 1, self._config.extra_every)
-        extras = self._extras_at_edge if spot is not None and spot.at_edge else self._extras
-        if extras and not odd and not arriving:
-            yield extras[(turn - 1) % len(extras)], part
+        if self._extras and not odd and not arriving:
+            yield self._extras[(turn - 1) % len(self._extras)], part
 
     def _chosen(self, spots: Sequence[Spot]) -> Spot | None:
         if not spots:
@@ -190,7 +188,7 @@ class Attention:
         """
         nearly = self._track
         if nearly is not None and not nearly.read:
-            part = views.cut(nearly.box)
+            part = _place(views, nearly.box)
             yield nearly.stage, part
             yield from self._in_turn(1, part)
         turn, odd = divmod(self._rested, self._config.rest_every)
@@ -206,6 +204,11 @@ class Attention:
         if gain not in self._motions and len(self._motions) >= EXPOSURES:
             self._motions.clear()
         return self._motions.setdefault(gain, Motion())
+
+
+def _place(views: Views, box: Box) -> Views:
+    """A part to look at more closely; where the frame's edge may cut a code in it, a mirror stands there."""
+    return views.cut(box).mirrored
 
 
 def about(corners: tuple[Corner, ...], shape: tuple[int, ...]) -> Box:

@@ -27,7 +27,6 @@ class ReaderConfig(BaseModel):
         wide_stages: those of the stages and extras that also look at all of a first or only picture in which there
             are patterned places; what is left out there costs too much for what it finds.
         extras: costly last resorts, one of them in turn on every extra_every-th miss while something stirs.
-        edge_extras: those of the extras that take turns where the frame's edge may cut a code.
         budget_ms: reading time that a frame earns; the first stage looks even when it is spent.
         rest_every: while nothing stirs, one stage in turn looks at one frame in so many.
         max_codes: sightings a frame, at most.
@@ -38,7 +37,6 @@ class ReaderConfig(BaseModel):
     stages: StageNames = ("a", "s", "B", "S", "A", "third")
     wide_stages: StageNames = ("a", "B", "A", "third", "bent", "pale")
     extras: StageNames = ("bent", "pyzbar", "pale", "double")
-    edge_extras: StageNames = ("pyzbar",)
     extra_every: int = Field(default=3, ge=1, le=1000)
     budget_ms: float = Field(default=60.0, ge=1, le=60_000)
     rest_every: int = Field(default=8, ge=1, le=1000)

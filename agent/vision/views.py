@@ -25,6 +25,12 @@ SMALLEST_PX = 21
 TINY_PX = 100
 """The longest side of the smallest view."""
 
+MIRRORED = 1 / 3
+"""How deep a mirror shows what is beyond an edge, as a share of the picture's shorter side."""
+
+Sides: TypeAlias = tuple[bool, bool, bool, bool]
+"""Left, top, right, bottom."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -110,13 +116,18 @@ def _sharpened(luma: Grey, around_px: int) -> Grey:
     return np.asarray(cv2.addWeighted(luma, 3.0, around, -2.0, 0), np.uint8)
 
 
+def _with_mirrors(luma: Grey, left: int, top: int, right: int, bottom: int) -> Grey:
+    return np.asarray(cv2.copyMakeBorder(luma, top, bottom, left, right, cv2.BORDER_REFLECT), np.uint8)
+
+
 class Views:
     """A frame and what can be made of it.
 
     Args:
         frame: (H, W) uint8 luma, or a Frame whose half, when there, is taken as it is.
     Attributes:
-        at: (x, y) of its first pixel in the camera's frame; not 0 in a cutting.
+        at: (x, y) of its first pixel in the camera's frame; not 0 in a cutting, negative beyond its edge.
+        ends: at which sides the camera's frame ends; a cutting may go on.
 
     Raises:
         DecoderFault: not uint8, or not two-dimensional.
@@ -127,6 +138,7 @@ class Views:
         self.full: Grey = _checked(frame.luma if isinstance(frame, Frame) else frame)
         self._given_half = None if given_half is None or not given_half.size else _checked(given_half)
         self.at: Corner = (0.0, 0.0)
+        self.ends: Sides = (True, True, True, True)
 
     @property
     def readable(self) -> bool:
@@ -175,6 +187,14 @@ class Views:
         """The same frame, of which only a part is seen; nothing is copied."""
         part = Views(self.full[box.top : box.bottom, box.left : box.right])
         part.at = (self.at[0] + box.left, self.at[1] + box.top)
+        height, width = self.full.shape
+        left, top, right, bottom = self.ends
+        part.ends = (
+            left and box.left == 0,
+            top and box.top == 0,
+            right and box.right == width,
+            bottom and box.bottom == height,
+        )
         if self._given_half is not None or "half" in self.__dict__:
             half = self.half
             # A scaler's half need not be half to the pixel.
@@ -183,6 +203,26 @@ class Views:
             columns = slice(round(box.left * across), max(1, round(box.right * across)))
             part._given_half = _checked(half[rows, columns])
         return part
+
+    @cached_property
+    def mirrored(self) -> "Views":
+        """The same, and beyond the frame's edges what is before them, as in a mirror; itself where none is near.
+
+        A code that the edge cuts lacks modules, which its error correction can replace, but a decoder refuses a
+        grid that leaves the picture; and a finder pattern that is cut through is symmetric.
+        """
+        deep = round(min(self.full.shape) * MIRRORED / 2) * 2
+        left, top, right, bottom = (deep * end for end in self.ends)
+        if not any(self.ends) or deep == 0:
+            return self
+        around = Views(_with_mirrors(self.full, left, top, right, bottom))
+        around.at = (self.at[0] - left, self.at[1] - top)
+        around.ends = (False, False, False, False)
+        down, across = self.half.shape[0] / self.full.shape[0], self.half.shape[1] / self.full.shape[1]
+        around._given_half = _with_mirrors(
+            self.half, round(left * across), round(top * down), round(right * across), round(bottom * down)
+        )
+        return around
 
     def shrunk(self, factor: float) -> Grey:
         """At most half size by an area mean, which also melts moire and print dots."""

@@ -1,24 +1,50 @@
-"""menshen-agent: the commands of a gate, one file each."""
+"""menshen-agent: the commands of a gate, one file each.
+
+A command's file is loaded when the command is asked for, and not before: people stand before a gate that
+starts, and every module costs a Pi some milliseconds.
+"""
+
+from importlib import import_module
+from typing import Final
 
 import click
 
-from agent.cli.check import check
-from agent.cli.decode import decode
-from agent.cli.doctor import doctor
-from agent.cli.focus import focus
-from agent.cli.gate import gate, rest_pins
-from agent.cli.hand import hand
-from agent.cli.healthy import healthy
-from agent.cli.journal import journal
-from agent.cli.replay import replay
-from agent.cli.run import run
-from agent.cli.safe import safe
-from agent.cli.selftest import selftest
-from agent.cli.support import support
-from agent.cli.sync import sync
+COMMANDS: Final = {
+    "check": "agent.cli.check:check",
+    "decode": "agent.cli.decode:decode",
+    "doctor": "agent.cli.doctor:doctor",
+    "focus": "agent.cli.focus:focus",
+    "gate": "agent.cli.gate:gate",
+    "hand": "agent.cli.hand:hand",
+    "healthy": "agent.cli.healthy:healthy",
+    "journal": "agent.cli.journal:journal",
+    "replay": "agent.cli.replay:replay",
+    "rest-pins": "agent.cli.gate:rest_pins",
+    "run": "agent.cli.run:run",
+    "safe": "agent.cli.safe:safe",
+    "selftest": "agent.cli.selftest:selftest",
+    "support": "agent.cli.support:support",
+    "sync": "agent.cli.sync:sync",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class LoadedWhenAsked(click.Group):
+    """A group that knows its commands by name."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, command = COMMANDS[name].partition(":")
+        made: click.Command = getattr(import_module(module), command)
+        return made
+
+
+@click.group(
+    cls=LoadedWhenAsked, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="menshen")
 def main() -> None:
     """The gate agent: what runs on the Raspberry Pi at a gate.
@@ -37,11 +63,5 @@ def main() -> None:
       3   this machine or its configuration does not allow it; says why
     """
 
-
-for _command in (
-    *(gate, sync, safe, run, check, doctor, support, healthy, decode, replay, focus, journal),
-    *(selftest, hand, rest_pins),
-):
-    main.add_command(_command)
 
 __all__ = ["main"]

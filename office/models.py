@@ -330,6 +330,25 @@ class Alert(models.Model):
         return f"{self.kind} {self.gate} {self.about}"
 
 
+class DayAccount(models.Model):
+    """How a gate's day stood when it was last held against its closing statement; see office.daily."""
+
+    gate = models.ForeignKey(Gate, models.CASCADE)
+    day = models.CharField(max_length=10, help_text="the local date")
+    verdict = models.CharField(max_length=16, help_text="as office.reconcile has it, or `off`")
+    events = models.PositiveBigIntegerField(default=0)
+    missing = models.PositiveBigIntegerField(default=0)
+    detail = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField(null=True)
+    upto = models.PositiveBigIntegerField(default=0, help_text="the gate's newest event then")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["gate", "day"], name="one_account_of_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.gate_id} {self.day}: {self.verdict}"
+
+
 class Restoration(models.Model):
     """The office was made anew from a backup, and has to find out what happened since; see office.differences."""
 

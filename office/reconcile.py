@@ -12,6 +12,7 @@ What agrees is countersigned, once, in the history.
     fork       nothing is missing, and yet it is another history; or the signature is not the gate's
 """
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -72,18 +73,43 @@ def reconcile(site: str, day: str, sign: Callable[[bytes], bytes] | None = None)
         Findings, gate by gate; several for a gate that closed the day several times.
     """
     for gate in Gate.objects.filter(site__name=site).order_by("name"):
-        statements = [*_statements(gate, site, day)]
-        if not statements and (lost := _lost(gate, day)):
-            yield Finding(gate.name, Verdict.MISSING, detail=lost)
-        elif not statements:
-            newest = Event.objects.filter(gate=gate).order_by("-pk").first()
-            heard = f"the newest event is {newest.epoch}/{newest.seq}" if newest else "nothing was ever heard"
-            yield Finding(gate.name, Verdict.WAITING, detail=heard)
-        for statement in statements:
-            finding = _compared(gate, statement)
-            if finding.verdict is Verdict.COMPLETE and sign is not None:
-                _countersign(gate, statement, sign)
-            yield finding
+        yield from of_gate(gate, site, day, sign)
+
+
+def of_gate(
+    gate: Gate, site: str, day: str, sign: Callable[[bytes], bytes] | None = None
+) -> Iterator[Finding]:
+    """The same for one gate; at least one finding."""
+    statements = [one for one in _statements(gate, site) if one.day == day]
+    if not statements and (lost := _lost(gate, day)):
+        yield Finding(gate.name, Verdict.MISSING, detail=lost)
+    elif not statements:
+        newest = Event.objects.filter(gate=gate).order_by("-pk").first()
+        heard = f"the newest event is {newest.epoch}/{newest.seq}" if newest else "nothing was ever heard"
+        yield Finding(gate.name, Verdict.WAITING, detail=heard)
+    for statement in statements:
+        finding = _compared(gate, statement)
+        if finding.verdict is Verdict.COMPLETE and sign is not None:
+            _countersign(gate, statement, sign)
+        yield finding
+
+
+def was_off(gate: Gate, site: str, day: str) -> bool:
+    """Whether a gate journaled nothing on a day: its accounts join each other over it.
+
+    An account begins with the statement before it, so where one is of an earlier day and the next of a
+    later one, nothing lies between them.
+    """
+    before = None
+    for one in _statements(gate, site):
+        if one.day > day:
+            joins = before is not None and (one.first.epoch, one.first.seq) == (
+                before.last.epoch,
+                before.last.seq + 1,
+            )
+            return joins and one.holds(PublicKey.parse(gate.journal_key))
+        before = one
+    return False
 
 
 def _lost(gate: Gate, day: str) -> str:
@@ -98,15 +124,12 @@ def _lost(gate: Gate, day: str) -> str:
     return ""
 
 
-def _statements(gate: Gate, site: str, day: str) -> Iterator[Statement]:
+def _statements(gate: Gate, site: str) -> Iterator[Statement]:
+    """A gate's statements, in the order in which they came."""
     closed = Event.objects.filter(gate=gate, kind=Kind.DAY_CLOSED).order_by("pk")
     for body in closed.values_list("body", flat=True).iterator(_CHUNK):
-        try:
-            statement = Statement.read(json.loads(bytes(body)), site, gate.name)
-        except (FeedFault, ValueError, RecursionError):
-            continue
-        if statement.day == day:
-            yield statement
+        with contextlib.suppress(FeedFault, ValueError, RecursionError):
+            yield Statement.read(json.loads(bytes(body)), site, gate.name)
 
 
 def _compared(gate: Gate, statement: Statement) -> Finding:

@@ -9,8 +9,8 @@ from office import registry
 from office.alerts import Matter
 from office.differences import ABOUT_ALL, Outcome, What
 from office.faults import OfficeFault
-from office.models import Alert, Difference, Pass, PassState, Person
-from office.web.models import Handling
+from office.models import Difference, Pass, PassState, Person
+from office.web import alerting
 
 
 def waiting() -> Iterator[Difference]:
@@ -41,7 +41,8 @@ def settle(difference: Difference, outcome: Outcome, *, by: str, why: str, name:
         row.save()
         registry.note(by, "settle", row.subject, f"{row.what}, {outcome}: {why}")
         if not Difference.objects.filter(restoration=row.restoration_id, settled_at=None).exists():
-            _all_settled(row, by)
+            about = f"restore {row.restoration_id}"
+            alerting.close_by_itself(Matter.DIFFERENCES, "", about, "all settled", timezone.now())
 
 
 def _move(row: Difference, outcome: Outcome, by: str, why: str) -> None:
@@ -81,22 +82,3 @@ def _name(row: Difference, name: str, by: str) -> None:
         if key:
             key.delete()
     registry.note(by, "named", one.pass_id, "")
-
-
-def _all_settled(row: Difference, by: str) -> None:
-    """The alert that told of them is closed with them."""
-    about = f"restore {row.restoration_id}"
-    alert = Alert.objects.filter(kind=Matter.DIFFERENCES, about=about).first()
-    if alert:
-        now = timezone.now()
-        closed = {
-            "outcome": "all settled",
-            "closed_by": by,
-            "closed_at": now,
-            "closed_count": alert.count,
-        }
-        Handling.objects.update_or_create(
-            alert=alert,
-            defaults=closed,
-            create_defaults={**closed, "owner": by, "acknowledged_at": now},
-        )

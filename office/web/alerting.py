@@ -3,6 +3,8 @@
 An alert whose matter comes up again after it was closed is open again.
 """
 
+from datetime import datetime
+
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -17,6 +19,21 @@ def open_alerts() -> QuerySet[Alert]:
     """Those that nobody has closed, or that came up again since; newest first."""
     closed = Q(handling__closed_at__isnull=False) & Q(handling__closed_count__gte=F("count"))
     return Alert.objects.exclude(closed).select_related("handling").order_by("-last_at")
+
+
+def was_told(matter: str, gate: str, about: str, detail: str) -> bool:
+    """Whether an alert says this already, so that whoever looks every minute does not count it every minute."""
+    return Alert.objects.filter(kind=matter, gate=gate, about=about, detail=detail[:500]).exists()
+
+
+def close_by_itself(matter: str, gate: str, about: str, outcome: str, now: datetime) -> None:
+    """Close an alert whose matter is no more; whoever had taken it on stays its owner."""
+    alert = open_alerts().filter(kind=matter, gate=gate, about=about).first()
+    if alert is None:
+        return
+    closed = {"outcome": outcome, "closed_by": "office", "closed_at": now, "closed_count": alert.count}
+    first = {**closed, "owner": "office", "acknowledged_at": now}
+    Handling.objects.update_or_create(alert=alert, defaults=closed, create_defaults=first)
 
 
 def acknowledge(alert: Alert, by: str) -> None:

@@ -1,4 +1,5 @@
-"""What the office does by itself beside the pages: it seals the audit log, and deletes what is due each night.
+"""What the office does by itself beside the pages: it seals the audit log, reconciles each day, and
+deletes what is due each night.
 
 After a restore it listens for what the gates were told to refuse (see office.differences), and it says when
 the newest backup is too old.
@@ -10,11 +11,13 @@ from typing import Final
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
+from office import daily, registry
 from office.audit import keeper
 from office.backup import folder
 from office.differences import hearing
 from office.faults import OfficeFault
 from office.home import Home
+from office.keyring import Keyring
 from office.logs import log
 from office.retention import schedule
 
@@ -43,6 +46,7 @@ class Caretaker:
             for one in schedule.keep(self._home):
                 log.info("retention.deleted", kept=one.kept, count=one.count, until=one.until)
             hearing.hear()
+            daily.go_round(registry.the_site(), timezone.now(), Keyring.load(self._home.keys).ack.sign)
             folder.look_after(self._home, timezone.now())
             keeper.seal(self._home)
         except (OfficeFault, DatabaseError) as fault:

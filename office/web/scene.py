@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
+from office import daily
 from office.identity.register import holders
 from office.models import Gate, Site
 from office.web import alerting, charts, ordering
@@ -33,6 +34,7 @@ def standing(*, names: bool) -> dict[str, Any]:
         "alerts": list(alerting.open_alerts()[:5]),
         "alerts_open": alerting.open_alerts().count(),
         "orders": ordering.latest(5, _ORDERS_SHOWN),
+        "yesterday": daily.yesterday(site, now),
         "day": charts.day(now, site.utc_offset_min),
     }
 

@@ -153,6 +153,7 @@ _OTHERS: Final[Mapping[str, Promise]] = {
     "orders.rules": _("rules for orders"),
     "overstay": _("visitor stays too long"),
     "not_taken": _("message not understood"),
+    "day": _("a day does not add up"),
     "differences": _("the gates know more than this office"),
     "settle": _("difference settled"),
     "adopt": _("pass taken over from the list"),
@@ -204,6 +205,7 @@ VERDICTS: Final[Mapping[str, Promise]] = {
     "missing": _("events are missing"),
     "let go": _("deleted on schedule"),
     "fork": _("another history"),
+    "off": _("the gate was off"),
 }
 ORDERS: Final[Mapping[str, Promise]] = {
     "open": _("open once"),

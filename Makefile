@@ -126,6 +126,7 @@ bench-muster: setup-dev  ## how soon the muster list is there with 5,000 people 
 pictures:  ## take the pictures in docs/pictures anew, in both languages
 	@firmware_tools/setup.sh pages
 	@$(PY) -m tests.browsers.pictures docs/pictures
+	@$(PY) -m tests.browsers.demo_picture docs/pictures/demo.svg
 
 requirements:  ## pin again what pyproject.toml asks for (wants uv)
 	uv pip compile pyproject.toml --extra bench --extra office --extra broker --extra postgresql $(PIN) -o requirements/run.txt

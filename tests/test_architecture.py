@@ -4,7 +4,7 @@ import configparser
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import grimp
 import pytest
@@ -14,7 +14,9 @@ from office.keyring import _OTHER as OFFICES_OTHER_KEYS
 from office.keyring import TUF_ROLES
 
 ROOT = Path(__file__).parents[1]
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+    "contracts"
+]
 FLOORS = [
     [name.strip() for name in floor.split("|")]
     for contract in CONTRACTS
@@ -24,17 +26,17 @@ FLOORS = [
 PARTIES = next(contract["modules"] for contract in CONTRACTS if contract["type"] == "independence")
 
 
-def drawn(name: str) -> ElementTree.Element:
-    return ElementTree.parse(ROOT / "docs" / "pictures" / name).getroot()
+def drawn(name: str) -> ET.Element:
+    return ET.parse(ROOT / "docs" / "pictures" / name).getroot()
 
 
-def boxes(drawing: ElementTree.Element) -> Iterator[tuple[str, ElementTree.Element]]:
+def boxes(drawing: ET.Element) -> Iterator[tuple[str, ET.Element]]:
     for group in drawing.iter("{http://www.w3.org/2000/svg}g"):
         if name := group.get("id"):
             yield name, group
 
 
-def arrows(drawing: ElementTree.Element) -> set[tuple[str, str]]:
+def arrows(drawing: ET.Element) -> set[tuple[str, str]]:
     return {
         (path.attrib["data-from"], path.attrib["data-to"])
         for path in drawing.iter("{http://www.w3.org/2000/svg}path")
@@ -42,7 +44,7 @@ def arrows(drawing: ElementTree.Element) -> set[tuple[str, str]]:
     }
 
 
-def top_of(box: ElementTree.Element) -> float:
+def top_of(box: ET.Element) -> float:
     return float(box[0].attrib["y"])
 
 
@@ -97,7 +99,9 @@ def test_the_drawn_processes_are_those_of_the_units():
 def test_the_drawn_keys_are_those_of_the_ceremony_and_of_the_office():
     keys = drawn("keys.svg")
     offline = {
-        box.attrib["data-offline"]: tuple(int(box.attrib[f"data-{what}"]) for what in ("keys", "threshold", "days"))
+        box.attrib["data-offline"]: tuple(
+            int(box.attrib[f"data-{what}"]) for what in ("keys", "threshold", "days")
+        )
         for _, box in boxes(keys)
         if "data-offline" in box.attrib
     }

@@ -4,13 +4,17 @@ In a block, a command is held to its parser whole: unknown flags, missing argume
 sentence it may be named in part, and what is named must exist.
 """
 
+import gettext
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from itertools import dropwhile
 from pathlib import Path
+from urllib.parse import unquote
 
 import click
 import pytest
@@ -66,7 +70,7 @@ def test_links_lead_somewhere(page: Path):
     for link in links(page):
         if re.match(r"[a-z]+:", link):
             continue
-        path, _, heading = link.partition("#")
+        path, _, heading = unquote(link).partition("#")
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{link}: no such file"
         if heading:
@@ -96,7 +100,13 @@ def in_sentences(page: Path) -> Iterator[str]:
 
 
 def words_of(line: str) -> Iterator[tuple[str, ...]]:
-    """The simple commands of a line of shell."""
+    """The simple commands of a line of shell, without what is set for them."""
+    for words in split(line):
+        if rest := tuple(dropwhile(re.compile(r"sudo$|\w+=").match, words)):
+            yield rest
+
+
+def split(line: str) -> Iterator[tuple[str, ...]]:
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
     lexer.whitespace_split = True
     lexer.commenters = "#"
@@ -120,7 +130,9 @@ def program(name: str) -> click.Group:
     return import_module(PROGRAMS[name]).main
 
 
-def down(command: click.Command, words: tuple[str, ...]) -> tuple[click.Command, click.Context, tuple[str, ...]]:
+def down(
+    command: click.Command, words: tuple[str, ...]
+) -> tuple[click.Command, click.Context, tuple[str, ...]]:
     """From a program to the command that the words end at, and what is left of them."""
     context = click.Context(command, info_name=command.name)
     while isinstance(command, click.Group):
@@ -128,7 +140,9 @@ def down(command: click.Command, words: tuple[str, ...]) -> tuple[click.Command,
         own = {flag: option for option in command.params for flag in (*option.opts, *option.secondary_opts)}
         while position < len(words) and words[position].startswith("-"):
             option = own.get(words[position].partition("=")[0])
-            assert option is not None or words[position] in {"--help", "-h"}, f"no {words[position]} before a command"
+            assert option is not None or words[position] in {"--help", "-h"}, (
+                f"no {words[position]} before a command"
+            )
             takes = isinstance(option, click.Option) and not option.is_flag and "=" not in words[position]
             position += 1 + takes
         rest = words[position:]
@@ -145,7 +159,11 @@ def down(command: click.Command, words: tuple[str, ...]) -> tuple[click.Command,
 
 def flags(command: click.Command) -> set[str]:
     options = [option for option in command.params if isinstance(option, click.Option)]
-    return {flag for option in options for flag in (*option.opts, *option.secondary_opts)} | {"--help", "-h", "--version"}
+    return {flag for option in options for flag in (*option.opts, *option.secondary_opts)} | {
+        "--help",
+        "-h",
+        "--version",
+    }
 
 
 def hold_in_part(command: click.Command, words: tuple[str, ...]) -> None:
@@ -171,7 +189,7 @@ def hold_whole(command: click.Command, context: click.Context, words: tuple[str,
 def test_commands_in_blocks_are_taken_as_they_stand(page: Path):
     for line in in_blocks(page):
         for words in words_of(line):
-            name = words[0].rpartition("/")[2] if words else ""
+            name = words[0].rpartition("/")[2]
             if name in PROGRAMS:
                 command, context, rest = down(program(name), words[1:])
                 assert not isinstance(command, click.Group) or command.invoke_without_command, line
@@ -240,6 +258,94 @@ def test_files_of_this_tree_are_there(page: Path):
     for text in (*in_blocks(page), *in_sentences(page)):
         for path in re.findall(rf"(?:^|\s)((?:{top})/[\w./*-]*\w[/*]?)", text):
             assert [*ROOT.glob(path)], path
-        for module in re.findall(r"python3? -m ((?:agent|hw|provisioning|firmware_tools|office|tests|benchmarks)[\w.]*)", text):
+        for module in re.findall(
+            r"python3? -m ((?:agent|hw|provisioning|firmware_tools|office|tests|benchmarks)[\w.]*)", text
+        ):
             stem = ROOT / module.replace(".", "/")
             assert stem.is_dir() or stem.with_suffix(".py").is_file(), module
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs/wiring.md", ROOT / "docs/wiring.zh.md"], ids=by_name)
+def test_the_pins_are_those_of_the_reference_board(page: Path):
+    board = tomllib.loads((ROOT / "hw/boards/reference.toml").read_text(encoding="utf-8"))
+    parts = [board["relay"], board["buzzer"], *board["lamps"].values(), *board["inputs"].values()]
+    rows = re.findall(
+        r"^\| [^|]+ \| ([\d、, ]+) \| ([\d、, ]+) \| [^|\s]", page.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    pins = [
+        (int(pin), int(place))
+        for pins, places in rows
+        for pin, place in zip(*map(numbers, (pins, places)), strict=True)
+    ]
+    assert sorted(pin for pin, _ in pins) == sorted(part["pin"] for part in parts)
+    assert all(HEADER[pin] == place for pin, place in pins)
+
+
+HEADER = {17: 11, 18: 12, 27: 13, 22: 15, 23: 16, 5: 29, 6: 31, 12: 32, 13: 33, 16: 36}
+"""BCM number to place on the 40-pin header. Source: Raspberry Pi documentation, GPIO."""
+
+
+def numbers(cell: str) -> list[str]:
+    return re.findall(r"\d+", cell)
+
+
+# Words on screens
+
+
+SCREENS = ("resident", "visitor", "office", "holders-page", "emergency", "training")
+
+
+@cache
+def said_by_the_office() -> tuple[frozenset[str], frozenset[str]]:
+    """Its words in English, in lower case, and in Chinese."""
+    with (ROOT / "office/web/locale/zh_Hans/LC_MESSAGES/django.mo").open("rb") as file:
+        known = gettext.GNUTranslations(file)._catalog
+    english = frozenset(key.lower() for key in known if isinstance(key, str))
+    return english, frozenset(word for word in known.values() if isinstance(word, str))
+
+
+def emphasised(page: Path) -> Iterator[str]:
+    for token in tokens(page):
+        if token.type == "inline":
+            drawn = "".join(
+                {"em_open": "\0", "em_close": "\1", "softbreak": " "}.get(one.type, one.content)
+                for one in token.children
+            )
+            yield from re.findall("\0([^\1]*)\1", drawn)
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_words_in_italics_stand_on_a_screen(name: str):
+    english, _ = said_by_the_office()
+    for words in emphasised(ROOT / "docs" / f"{name}.md"):
+        for one in words.split(" → "):
+            assert one.lower() in english, f"the office has no words {one!r}"
+
+
+@pytest.mark.parametrize("name", [name for name in SCREENS if (ROOT / "docs" / f"{name}.zh.md").exists()])
+def test_chinese_words_in_quotes_stand_on_a_screen(name: str):
+    _, chinese = said_by_the_office()
+    for words in re.findall("“([^”]+)”", (ROOT / "docs" / f"{name}.zh.md").read_text(encoding="utf-8")):
+        assert words in chinese, f"the office has no words {words!r}"
+
+
+# Two languages
+
+
+BOTH = sorted(page for page in (ROOT / "docs").glob("*.md") if page.with_suffix(".zh.md").exists())
+
+
+def commands(page: Path) -> list[tuple[str, ...]]:
+    return [words for line in in_blocks(page) for words in words_of(line) if words[0] in PROGRAMS]
+
+
+@pytest.mark.parametrize("page", BOTH, ids=by_name)
+def test_both_languages_have_the_same_commands(page: Path):
+    assert commands(page) == commands(page.with_suffix(".zh.md"))
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *BOTH], ids=by_name)
+def test_each_language_leads_to_the_other(page: Path):
+    other = page.with_suffix(".zh.md")
+    assert other.name in links(page)
+    assert page.name in links(other)

@@ -4,6 +4,7 @@ python -m tests.browsers.demo_picture docs/pictures/demo.svg
 """
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -27,7 +28,12 @@ def played() -> str:
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(_COLUMNS), "LINES": str(_ROWS)}
     run = subprocess.Popen(
-        [sys.executable, "-m", "agent.demo"], stdin=its, stdout=its, stderr=its, env=environment, close_fds=True
+        [sys.executable, "-m", "agent.demo"],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        env=environment,
+        close_fds=True,
     )
     os.close(its)
     heard = bytearray()
@@ -37,7 +43,9 @@ def played() -> str:
     except OSError:  # the other end is closed: it has ended
         pass
     if run.wait() != 0:
-        raise SystemExit(f"the demonstration ended with exit code {run.returncode}:\n{heard.decode()[-2000:]}")
+        raise SystemExit(
+            f"the demonstration ended with exit code {run.returncode}:\n{heard.decode()[-2000:]}"
+        )
     return heard.decode()
 
 
@@ -45,13 +53,15 @@ def telling(frames: list[str]) -> str:
     """The last frame in which one gate lets somebody in while the other refuses."""
     both = [frame for frame in frames if "● green" in frame and "● red" in frame]
     if not both:
-        raise SystemExit(f"in none of {len(frames)} frames one gate was green and the other red; run it again")
+        raise SystemExit(
+            f"in none of {len(frames)} frames one gate was green and the other red; run it again"
+        )
     return both[-1]
 
 
 def main(out: Path) -> None:
     frame = telling(_NEXT_FRAME.split(played())).replace("\r", "")
-    drawn = Console(record=True, width=_COLUMNS, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    drawn = Console(record=True, width=_COLUMNS, file=io.StringIO())
     drawn.print(Text.from_ansi(_NO_COLOURS.sub("", frame.rstrip())))
     picture = drawn.export_svg(title="make demo")
     # A page that shows the picture fetches no font for it.

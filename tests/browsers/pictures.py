@@ -32,6 +32,13 @@ DESK = {"viewport": {"width": 1180, "height": 820}}
 _WIDE_PX, _NARROW_PX = 900, 300
 _PEOPLE = ("李伟", "王芳", "Zhang Min", "刘洋", "Chen Jie", "赵敏", "Wu Lan", "周强")
 _LANGUAGES = {"zh": "zh-CN", "en": "en-US"}
+_PAGES = {
+    "/visits": "visitors",
+    "/orders": "orders",
+    "/review": "review",
+    "/alerts": "alerts",
+    "/inside": "inside",
+}
 
 
 def _busy(desk: Desk) -> tuple[int, int]:
@@ -85,7 +92,7 @@ def _at_the_desk(browser: Browser, base: str, out: Path, person: int) -> None:
         context, page = signed_in(browser, base, "wang", locale=locale, **DESK)
         page.wait_for_selector("#link.good")
         _keep(page, out, f"live-{short}")
-        for path, name in (("/visits", "visitors"), ("/orders", "orders"), ("/review", "review")):
+        for path, name in _PAGES.items():
             page.goto(path)
             _keep(page, out, f"{name}-{short}")
         context.close()
@@ -118,13 +125,31 @@ def _on_phones(browser: Browser, base: str, out: Path, person: int) -> None:
     phone.close()
     for short, locale in _LANGUAGES.items():
         visitor = browser.new_context(base_url=base, locale=locale, **PHONE)
-        page = visitor.new_page()
-        page.goto("/visit/north")
-        _keep(page, out, f"phone-visitor-{short}")
+        desk, page = signed_in(browser, base, "wang", locale=locale, **DESK)
+        _visit(visitor.new_page(), page, out, short)
         visitor.close()
+        desk.close()
     context, page = signed_in(browser, base, "wang", locale="zh-CN", **PHONE)
     _keep(page, out, "phone-live-zh")
     context.close()
+
+
+def _visit(page: Page, desk: Page, out: Path, short: str) -> None:
+    """From the form to the pass, as a visitor sees it."""
+    page.goto("/visit/north")
+    _keep(page, out, f"phone-visitor-{short}")
+    name = {"zh": "吴悦", "en": "Ann Berg"}[short]
+    page.fill("[name=name]", name)
+    page.fill("[name=host]", "1-501")
+    page.check("[name=consent]")
+    page.click("form.form button")
+    page.wait_for_selector(".waiting")
+    _keep(page, out, f"phone-waiting-{short}")
+    desk.goto("/visits")
+    desk.click(f"article:has-text('{name}') button[value=approve]")
+    page.reload()
+    page.wait_for_selector(".code.big")
+    _keep(page, out, f"phone-visit-{short}")
 
 
 def main(out: Path) -> None:

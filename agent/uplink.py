@@ -43,7 +43,7 @@ POLL_S: Final = 0.15  # how late a live event may leave, beyond the network's ow
 REOPEN_S: Final = 1.0
 SAVE_EVERY_S: Final = 60.0  # the pointer's file may lag: the office's acknowledgement makes up for it
 _TELL_EVERY_S: Final = 60.0
-_LEVEL: Final = 3
+_LEVEL: Final = 1  # of zstd: on lines that resemble each other 3 takes longer and packs worse
 _MAX_ACKS: Final = 64
 
 _log = structlog.get_logger("agent.uplink")
@@ -62,6 +62,7 @@ class Uplink:
         open_pointer: Callable[[], PointerStore],
         ack_keys: Callable[[], tuple[PublicKey, ...]],
         keep_ack: Callable[[Ack | None], None] = lambda _ack: None,
+        save_every_s: float = SAVE_EVERY_S,
     ) -> None:
         """Take the parts; nothing is opened before the first step.
 
@@ -72,11 +73,13 @@ class Uplink:
                 there, and then nothing counts as acknowledged.
             keep_ack: leaves the newest acknowledgement for the gate, which purges by it; None takes it
                 back, since an office that forgot must find at the gate what it asks for.
+            save_every_s: how far pointer and kept acknowledgement may lag.
         """
         self._site, self._gate = site, gate
         self._log_topic, self._ack_topic = log_topic(site, gate), ack_topic(site, gate)
         self._broker, self._ack_keys, self._keep_ack = broker, ack_keys, keep_ack
         self._newest_ack: Ack | None = None
+        self._save_every_s = save_every_s
         self._open_journal, self._open_pointer = open_journal, open_pointer
         self._journal: JournalReader | None = None
         self._pointers: PointerStore | None = None
@@ -255,7 +258,7 @@ class Uplink:
             self._window.sent(run.last_n, mono)
             if self._ceiling is not None:
                 self._ceiling = max(self._ceiling, run.last_n)
-            _log.info(
+            _log.debug(
                 "uplink.sent", **{"from": run.first_n, "to": run.last_n}, in_flight=self._window.in_flight
             )
 
@@ -269,7 +272,7 @@ class Uplink:
     def _save(self, mono: float) -> None:
         if self._pointers is None or self._pointer in (None, self._saved) or mono < self._save_at:
             return
-        self._save_at = mono + SAVE_EVERY_S
+        self._save_at = mono + self._save_every_s
         try:
             self._pointers.save(self._pointer)
             if self._newest_ack:

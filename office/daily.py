@@ -86,7 +86,7 @@ def _look(
 ) -> None:
     found = list(reconcile.of_gate(account.gate, site.name, account.day, sign))
     worst = max(found, key=lambda one: _ORDER.index(one.verdict))
-    account.verdict, account.detail = str(worst.verdict), worst.detail[:500]
+    account.verdict, account.detail = str(worst.verdict), worst.said[:500]
     account.events, account.missing = sum(one.events for one in found), sum(one.missing for one in found)
     account.at, account.upto = now, newest
     if worst.verdict is Verdict.WAITING and reconcile.was_off(account.gate, site.name, account.day):

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Max, Q
+from django.db.models import Max
 
 from agent.core.events import Kind
-from office.gaps import told
+from office.gaps import told, touching
 from office.identity.register import holders
 from office.ingest.line import read
 from office.models import Event, Gap
@@ -117,14 +117,8 @@ def _gaps(wish: Wish, after: int, upto: int) -> list[Entry]:
     """
     if wish.kinds and GAP not in wish.kinds:
         return []
-    found = Gap.objects.filter(closed_at__isnull=False, place__gte=after, place__lt=upto)
-    if wish.gates:
-        found = found.filter(gate__name__in=wish.gates)
-    if wish.since_utc is not None:
-        found = found.filter(behind_utc__gte=wish.since_utc)
-    if wish.until_utc is not None:
-        found = found.filter(Q(before_utc=None) | Q(before_utc__lt=wish.until_utc))
-    return [_entry(gap) for gap in found.select_related("gate").order_by("place", "pk")]
+    found = touching(wish.since_utc, wish.until_utc, wish.gates).filter(place__gte=after, place__lt=upto)
+    return [_entry(gap) for gap in found.order_by("place", "pk")]
 
 
 def _entry(gap: Gap) -> Entry:

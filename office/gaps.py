@@ -17,10 +17,11 @@ touches never reconciles as complete.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from agent.core.closing import local_day
@@ -129,6 +130,23 @@ def accepted(gate: Gate, held: Epoch | None, purged: Purged, sign: Callable[[byt
 def closed(gate: Gate) -> list[Gap]:
     """The gaps of a gate that will stay."""
     return list(Gap.objects.filter(gate=gate, closed_at__isnull=False).order_by("pk"))
+
+
+def touching(since_utc: float | None, until_utc: float | None, gates: Iterable[str] = ()) -> QuerySet[Gap]:
+    """The gaps that will stay and may have events of a span of time in them, with their gates.
+
+    Args:
+        since_utc, until_utc: seconds since 1970, the end exclusive; None is without bound.
+        gates: their names; none is all.
+    """
+    found = Gap.objects.filter(closed_at__isnull=False).select_related("gate__site")
+    if names := tuple(gates):
+        found = found.filter(gate__name__in=names)
+    if since_utc is not None:
+        found = found.filter(behind_utc__gte=since_utc)
+    if until_utc is not None:
+        found = found.filter(Q(before_utc=None) | Q(before_utc__lt=until_utc))
+    return found.order_by("pk")
 
 
 def state(gap: Gap) -> State:

@@ -15,8 +15,8 @@ What agrees is countersigned, once, in the history.
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -28,7 +28,7 @@ from agent.core.feed import FeedFault
 from agent.core.keys import PublicKey
 from office import gaps
 from office.audit import keeper
-from office.models import Act, Epoch, Event, Gate
+from office.models import Act, Epoch, Event, Gap, Gate
 from office.torn import Chain, holes
 
 KEPT: Final = "day kept"
@@ -54,6 +54,7 @@ class Finding:
         events: how many the statement accounts for.
         missing: how many of them the office does not have.
         detail: for people.
+        gaps: what was accepted as missing of the day.
     """
 
     gate: str
@@ -61,6 +62,12 @@ class Finding:
     events: int = 0
     missing: int = 0
     detail: str = ""
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """All that there is to say, on one line."""
+        return "; ".join(filter(None, (self.detail, *map(gaps.told, self.gaps))))
 
 
 def reconcile(site: str, day: str, sign: Callable[[bytes], bytes] | None = None) -> Iterator[Finding]:
@@ -81,17 +88,14 @@ def of_gate(
 ) -> Iterator[Finding]:
     """The same for one gate; at least one finding."""
     statements = [one for one in _statements(gate, site) if one.day == day]
-    if not statements and (lost := _lost(gate, day)):
-        yield Finding(gate.name, Verdict.MISSING, detail=lost)
-    elif not statements:
-        newest = Event.objects.filter(gate=gate).order_by("-pk").first()
-        heard = f"the newest event is {newest.epoch}/{newest.seq}" if newest else "nothing was ever heard"
-        yield Finding(gate.name, Verdict.WAITING, detail=heard)
+    accepted = tuple(gap for gap in gaps.closed(gate) if gaps.days(gap)[0] <= day <= gaps.days(gap)[1])
+    if not statements:
+        yield replace(_unclosed(gate, day, accepted), gaps=accepted)
     for statement in statements:
         finding = _compared(gate, statement)
         if finding.verdict is Verdict.COMPLETE and sign is not None:
             _countersign(gate, statement, sign)
-        yield finding
+        yield replace(finding, gaps=accepted)
 
 
 def was_off(gate: Gate, site: str, day: str) -> bool:
@@ -112,16 +116,16 @@ def was_off(gate: Gate, site: str, day: str) -> bool:
     return False
 
 
-def _lost(gate: Gate, day: str) -> str:
-    """The accepted gap in which a day's statement must have been; "" if there is none.
+def _unclosed(gate: Gate, day: str, accepted: Iterable[Gap]) -> Finding:
+    """A day without a statement; is it in an accepted gap, or still to come?
 
     A day is closed after its end, so the one in which the gap ends is still to be closed.
     """
-    for gap in gaps.closed(gate):
-        began, ended = gaps.days(gap)
-        if began <= day < ended:
-            return f"the day's statement is {gaps.told(gap)}"
-    return ""
+    if any(day < gaps.days(gap)[1] for gap in accepted):
+        return Finding(gate.name, Verdict.MISSING, detail="the day's statement is missing, too")
+    newest = Event.objects.filter(gate=gate).order_by("-pk").first()
+    heard = f"the newest event is {newest.epoch}/{newest.seq}" if newest else "nothing was ever heard"
+    return Finding(gate.name, Verdict.WAITING, detail=heard)
 
 
 def _statements(gate: Gate, site: str) -> Iterator[Statement]:
@@ -140,8 +144,7 @@ def _compared(gate: Gate, statement: Statement) -> Finding:
         )
     walk = _Walk(gate, statement)
     if walk.let_go:
-        detail = "; ".join((f"deleted on schedule: {walk.let_go}", *walk.excuses()))
-        return Finding(gate.name, Verdict.LET_GO, events, detail=detail)
+        return Finding(gate.name, Verdict.LET_GO, events, detail=f"deleted on schedule: {walk.let_go}")
     found = sum(walk.counts.values())
     if found < events or walk.holes:
         named = ", ".join(walk.holes[:_MOST_NAMED]) or "whole epochs"
@@ -151,7 +154,7 @@ def _compared(gate: Gate, statement: Statement) -> Finding:
             Verdict.MISSING,
             events,
             max(events - found, len(walk.holes)),
-            "; ".join((f"{named}{more}", *walk.excuses())),
+            f"{named}{more}",
         )
     if walk.counts != Counter(statement.counts):
         odd = sorted((Counter(statement.counts) - walk.counts) | (walk.counts - Counter(statement.counts)))
@@ -176,7 +179,6 @@ class _Walk:
         self.holes: list[str] = []
         self.head = b""
         self.let_go = ""
-        self._day = statement.day
         self._gaps = gaps.closed(gate)
         first, last = statement.first, statement.last
         names = {first.epoch, last.epoch}
@@ -207,10 +209,6 @@ class _Walk:
                 self.counts[_name(line)] += 1
         self._hole(epoch, max(expected, begin), end)
         self.head = chain.head
-
-    def excuses(self) -> list[str]:
-        """What was accepted of the day."""
-        return [gaps.told(gap) for gap in self._gaps if gaps.days(gap)[0] <= self._day <= gaps.days(gap)[1]]
 
     def _hole(self, epoch: str, begin: int, end: int) -> None:
         if begin < end:

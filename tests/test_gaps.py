@@ -593,7 +593,7 @@ class Week:
         found = {}
         for day in (*self.days, datetime(2026, 3, 8, tzinfo=UTC)):
             (one,) = reconcile(SITE, f"{day:%Y-%m-%d}", self.desk.keys.ack.sign)
-            found[day.day] = one.verdict, BROUGHT in one.detail
+            found[day.day] = one.verdict, BROUGHT in one.said
         return found
 
 
@@ -627,7 +627,7 @@ def test_a_day_in_which_a_gap_ends_waits_for_its_statement(desk: Desk) -> None:
     del one.gate.bodies[one.ends[5] - 1 :]
     one.arrives()
     assert one.verdicts()[4] == (Verdict.MISSING, True)
-    assert one.verdicts()[5] == (Verdict.WAITING, False)
+    assert one.verdicts()[5] == (Verdict.WAITING, True)
 
 
 def test_no_other_day_is_blamed_when_the_events_before_the_gap_are_deleted(week: Week) -> None:
@@ -679,6 +679,7 @@ def sync(place: Path, port: int, desk: Desk) -> Iterator[Uplink]:
         open_pointer=lambda: PointerStore(place / "pointer.db"),
         ack_keys=lambda: (desk.keys.ack.public,),
         keep_ack=lambda ack: acknowledged.keep(place / "ack.json", ack),
+        save_every_s=0.5,
     )
     stop = threading.Event()
     thread = threading.Thread(target=uplink.serve, args=(stop,), name="uplink")

@@ -23,7 +23,7 @@ from office.incident import paper  # noqa: E402
 from office.incident.gathering import About  # noqa: E402
 from office.incident.taking import take  # noqa: E402
 from office.keyring import Keyring, audit_key  # noqa: E402
-from office.models import Act, Event  # noqa: E402
+from office.models import Act, Event, Gate  # noqa: E402
 from office.web.models import RemoteOrder  # noqa: E402
 from tests.office_pages.desk import Desk  # noqa: E402
 
@@ -110,6 +110,15 @@ def test_it_holds_what_belongs_to_a_gate_or_a_span(desk):
     assert inside(filed(desk, lately(pass_id=li, gate="south")))["orders.jsonl"] == []
 
 
+def test_it_says_what_is_missing_of_its_time(desk):
+    """C11, C20: whoever investigates must not take a gap for silence."""
+    li, _ = an_evening(desk)
+    desk.gap(Gate.objects.get(name="south"), "restored")
+    (said,) = inside(filed(desk, lately(pass_id=li)))["gaps.jsonl"]
+    assert (said["gate"], said["accepted_by"], said["why"]) == ("south", "wang", "restored")
+    assert inside(filed(desk, lately(gate="north")))["gaps.jsonl"] == []
+
+
 def test_any_change_of_it_is_found(desk, tmp_path):
     """C11: each file altered, taken out, put in, and the manifest altered or signed by another."""
     an_evening(desk)
@@ -180,7 +189,7 @@ def test_the_commands_file_and_check_one(desk, tmp_path):
     assert Act.objects.filter(who="wang", what="export", subject="incident", why__contains="a fight").exists()
     key = str(audit_key(desk.home / "keys").public)
     said = CliRunner().invoke(main, ["incident", "verify", str(file), "--key", key])
-    assert "sound: 7 files of site willow-court" in said.output
+    assert "sound: 8 files of site willow-court" in said.output
     assert "compare it" in CliRunner().invoke(main, ["incident", "verify", str(file)]).output
     mine = x25519.Identity.generate()
     done = CliRunner().invoke(main, [*words, "--to", str(mine.to_public())])

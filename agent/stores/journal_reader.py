@@ -83,22 +83,23 @@ class JournalReader:
         if last is None:
             raise sqlite3.DatabaseError(f"no signed head follows row {n}; the journal was changed by hand")
         last_n, signature = last
-        rows = ask(
-            "SELECT head, CAST(tail AS BLOB) FROM event WHERE n BETWEEN ? AND ? ORDER BY n", (first_n, last_n)
+        tails = ask(
+            "SELECT CAST(tail AS BLOB) FROM event WHERE n BETWEEN ? AND ? ORDER BY n", (first_n, last_n)
         ).fetchall()
-        if len(rows) != last_n - first_n + 1:
+        if len(tails) != last_n - first_n + 1:
             raise sqlite3.DatabaseError(f"events are missing after row {n}; the journal was changed by hand")
+        (head,) = ask("SELECT head FROM event WHERE n = ?", (last_n,)).fetchone()
         header = Header(
             place,
             place.seq + last_n - first_n,
             self._before(first_n, place),
-            rows[-1][0],
+            head,
             signature,
             self._purged(first_n, place),
         )
         before_seq, after_seq = around_seq(place)
         bodies = tuple(
-            b"%s%d%s%s" % (before_seq, seq, after_seq, rest) for seq, (_, rest) in enumerate(rows, place.seq)
+            [b"%s%d%s%s" % (before_seq, seq, after_seq, rest) for seq, (rest,) in enumerate(tails, place.seq)]
         )
         return Run(first_n, last_n, header, bodies)
 

@@ -35,7 +35,7 @@ def reconcile(day: str, home: Path | None) -> None:
     site = registry.the_site()
     worst = 0
     for found in findings(site.name, day, Keyring.load(place.keys).ack.sign):
-        click.echo(f"{found.gate}\t{found.verdict}\t{found.events}\t{found.missing}\t{found.detail or '-'}")
+        click.echo(f"{found.gate}\t{found.verdict}\t{found.events}\t{found.missing}\t{found.said or '-'}")
         worst = max(worst, found.verdict is not Verdict.COMPLETE)
     if worst:
         say("not every gate's day is complete; see docs/feed.md")

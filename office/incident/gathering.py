@@ -16,6 +16,7 @@ from django.forms.models import model_to_dict
 from office.audit import book
 from office.audit.book import Deed
 from office.faults import OfficeFault
+from office.gaps import touching
 from office.models import Act, Alert, Event, Gate, Pass, Person
 from office.web.models import RemoteOrder, Visit
 
@@ -87,6 +88,7 @@ def records(about: About) -> dict[str, Iterator[dict[str, Any]]]:
     return {
         "people.jsonl": iter(()) if is_about_all else _people(about, passes),
         "events.jsonl": _events(about, passes, is_about_all=is_about_all),
+        "gaps.jsonl": _gaps(about),
         "visits.jsonl": _visits(about, passes, is_about_all=is_about_all),
         "alerts.jsonl": _alerts(about),
         "orders.jsonl": _orders(about),
@@ -123,6 +125,20 @@ def _events(about: About, passes: list[str], *, is_about_all: bool) -> Iterator[
         for one in chunk:
             line = bytes(one.body).decode("utf-8", "backslashreplace")
             yield {"number": one.pk, "gate": one.gate.name, "epoch": one.epoch, "seq": one.seq, "line": line}
+
+
+def _gaps(about: About) -> Iterator[dict[str, Any]]:
+    """What was accepted as missing of the span; events of anybody may be among it."""
+    gates = [about.gate] if about.gate else ()
+    for gap in touching(about.since.timestamp(), about.until.timestamp(), gates):
+        yield {
+            "gate": gap.gate.name,
+            "after": gap.after,
+            "to": gap.to,
+            "accepted_by": gap.by,
+            "accepted_at": gap.accepted_at,
+            "why": gap.why,
+        }
 
 
 def _visits(about: About, passes: list[str], *, is_about_all: bool) -> Iterator[dict[str, Any]]:

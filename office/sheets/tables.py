@@ -15,12 +15,14 @@ from django.utils.translation import gettext_lazy as _
 
 from office.faults import OfficeFault
 from office.feed import Wish
+from office.gaps import days as of_days
+from office.gaps import touching
 from office.identity.register import holders
-from office.models import Event, Pass, Person, Site
+from office.models import Event, Gap, Pass, Person, Site
 from office.sheets.attendance import attended
 from office.sheets.masks import Mask
 from office.web.models import Visit
-from office.web.words import SAID
+from office.web.words import SAID, missing
 
 Row = tuple[str, ...]
 _CHUNK: Final = 2000
@@ -80,6 +82,7 @@ def _events(asked: Asked) -> Iterator[Row]:
     found = Event.objects.filter(**wish.conditions()).order_by("pk")
     columns = ("pk", "at_utc", "gate__name", "kind", "reason", "pass_id")
     names: dict[str, str] = {"": ""}
+    lost = list(touching(wish.since_utc, wish.until_utc, wish.gates).order_by("place", "pk"))
     after = 0
     while chunk := list(found.filter(pk__gt=after).values_list(*columns)[:_CHUNK]):
         after = chunk[-1][0]
@@ -87,8 +90,18 @@ def _events(asked: Asked) -> Iterator[Row]:
             new = {one[-1] for one in chunk} - names.keys()
             names |= dict.fromkeys(new, "") | {one: name for one, (name, _pk) in holders(new).items()}
         for pk, at_utc, gate, kind, reason, pass_id in chunk:
+            while lost and (lost[0].place or 0) < pk:
+                yield _gap(asked, lost.pop(0))
             person = asked.mask.named(names.get(pass_id, ""))
             yield (str(pk), asked.clock(at_utc), gate, _said(kind), _said(reason), pass_id, person)
+    for gap in lost:
+        yield _gap(asked, gap)
+
+
+def _gap(asked: Asked, gap: Gap) -> Row:
+    """Events that will never come, as a row in their place, with the number of the event before it."""
+    what = _said("feed.gap")
+    return (str(gap.place or ""), asked.clock(gap.behind_utc), gap.gate.name, what, missing(gap), "", "")
 
 
 def _visits(asked: Asked) -> Iterator[Row]:
@@ -140,6 +153,8 @@ def _attendance(asked: Asked) -> Iterator[Row]:
         raise OfficeFault("attendance wants both a first and a last day")
     days = attended(asked.since, asked.until, asked.site.utc_offset_min, asked.gate)
     names = names_of({one.person for one in days}) if asked.mask is not Mask.NONE else {}
+    lost = touching(asked.since.timestamp(), asked.until.timestamp(), [asked.gate] if asked.gate else ())
+    spans = [(*of_days(gap), f"{gap.gate}: {_said('feed.gap')}") for gap in lost]
     for one in days:
         yield (
             one.day,
@@ -151,6 +166,7 @@ def _attendance(asked: Asked) -> Iterator[Row]:
             f"{one.inside_s / 3600:.2f}",
             str(one.passages),
             str(one.open_ends),
+            "; ".join(remark for began, ended, remark in spans if began <= one.day <= ended),
         )
 
 
@@ -232,6 +248,7 @@ TABLES: Final[Mapping[str, Table]] = {
             _("Hours inside"),
             _("Passages"),
             _("Open ends"),
+            _("Remarks"),
         ),
         _attendance,
     ),

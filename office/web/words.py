@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+
+from office.models import Gap
 
 KINDS: Final[Mapping[str, Promise]] = {
     "pass.admitted": _("admitted"),
@@ -135,6 +138,7 @@ _OTHERS: Final[Mapping[str, Promise]] = {
     "rolled_back": _("journal went back in time"),
     "journal_lost": _("journal lost"),
     "gap": _("events are missing"),
+    "feed.gap": _("events are missing"),
     "foreign": _("for another gate"),
     "flood": _("several more"),
     "retained": _("kept by the broker"),
@@ -223,3 +227,14 @@ ORDER_STATES: Final[Mapping[str, Promise]] = {
     "refused": _("refused by the gate"),
 }
 SAID: Final[Mapping[str, Promise]] = {**_OTHERS, **REASONS, **KINDS}
+
+
+def missing(gap: Gap) -> str:
+    """What there is to say of an accepted gap, in the reader's language."""
+    facts = {"to": gap.to, "by": gap.by, "why": gap.why}
+    if not gap.after_epoch:
+        return _now("missing from the beginning to %(to)s; accepted by %(by)s: %(why)s") % facts
+    return _now("missing after %(after)s, to %(to)s; accepted by %(by)s: %(why)s") % {
+        **facts,
+        "after": gap.after,
+    }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from django.db.models import Max
 from django.utils import timezone
 
 from office.home import prepare, use
@@ -18,7 +19,7 @@ from agent.core.allowlist import PassKind  # noqa: E402
 from agent.core.chain import GENESIS, extend  # noqa: E402
 from office import issuing, registry  # noqa: E402
 from office.keyring import Keyring  # noqa: E402
-from office.models import Alert, Epoch, Event, Gate, Pass, Person, Publication  # noqa: E402
+from office.models import Alert, Epoch, Event, Gap, Gate, Pass, Person, Publication  # noqa: E402
 from office.web import accounts, server  # noqa: E402
 from office.web.models import (  # noqa: E402
     Account,
@@ -76,6 +77,7 @@ class Desk:
             GateNow,
             HourCount,
             Progress,
+            Gap,
             Gate,
             Publication,
             Pass,
@@ -153,4 +155,26 @@ class Desk:
             body=json.dumps(
                 {"type": f"menshen.{kind}", "time": "2026-03-01T00:00:00Z", "data": facts}
             ).encode(),
+        )
+
+    def gap(self, gate: Gate, why: str, *, hours_ago: int = 0) -> Gap:
+        """What the ingester leaves of events that somebody accepted as missing: behind the newest, an hour long."""
+        behind_utc = time.time() - 3600 * hours_ago
+        return Gap.objects.create(
+            gate=gate,
+            after_epoch=EPOCH,
+            after_seq=self.seq,
+            after_head=bytes(32),
+            to_epoch=EPOCH,
+            to_seq=self.seq + 50,
+            to_head=bytes(32),
+            purged=bytes(64),
+            seen_at=timezone.now(),
+            accepted_at=timezone.now(),
+            by="wang",
+            why=why,
+            closed_at=timezone.now(),
+            before_utc=behind_utc - 3600,
+            behind_utc=behind_utc,
+            place=Event.objects.aggregate(newest=Max("pk"))["newest"] or 0,
         )

@@ -87,3 +87,33 @@ def test_the_days_are_there_in_both_languages(desk: Desk) -> None:
         assert (english.status_code, chinese.status_code) == (200, 200), path
         assert 'lang="zh-hans"' in chinese.content.decode()
         assert english.content != chinese.content
+
+
+def test_an_accepted_gap_is_told_on_each_page_about_its_days(desk: Desk) -> None:
+    """C20: nobody takes a day with a gap for a whole one, in either language."""
+    a_morning(desk)
+    desk.gap(desk.gate("south"), "restored from the <b>March</b> backup")
+    today = f"{timezone.now() + timedelta(hours=8):%Y-%m-%d}"
+    told = "accepted by wang: restored from the &lt;b&gt;March&lt;/b&gt; backup"
+    for path in (
+        f"/days/reconcile?day={today}",
+        f"/days/attendance?since={today}&until={today}&gate=",
+        f"/days/attendance?since={today}&until={today}&gate=south",
+        "/inside",
+    ):
+        page = desk.browser("chen").get(path).content.decode()
+        assert page.count(told) == 1, path
+        page = desk.browser("chen").get(path, headers={"accept-language": "zh-hans"}).content.decode()
+        assert page.count("由 wang 确认接受：restored") == 1, path
+    for path in (
+        "/days/reconcile?day=2026-01-05",
+        f"/days/attendance?since={today}&until={today}&gate=north",
+        "/days/attendance?since=2026-01-05&until=2026-01-05&gate=",
+    ):
+        assert "accepted by" not in desk.browser("chen").get(path).content.decode(), path
+
+
+def test_a_gap_of_last_week_is_no_matter_of_todays_muster(desk: Desk) -> None:
+    """C24."""
+    desk.gap(desk.gate("south"), "restored", hours_ago=7 * 24)
+    assert "accepted by" not in desk.browser("chen").get("/inside").content.decode()

@@ -32,7 +32,7 @@ from office.sheets.taking import Taker, take
 from office.sheets.writing import xlsx_chunks
 from office.web import files, visits
 from office.web.models import VisitRules
-from tests.office_pages.desk import Desk
+from tests.office_pages.desk import EPOCH, Desk
 from tests.office_pages.serving import served_at
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", '=HYPERLINK("http://x","y")']
@@ -130,6 +130,22 @@ def test_the_offices_own_key_is_that_of_its_backups(desk: Desk, tmp_path) -> Non
     said = {"table": "people", "form": "csv", "since": TODAY, "until": TODAY, "why": "x", "seal": "office"}
     assert rows(asked_as(desk, "chen", said))[1][1] == "李伟"
     (desk.home / folder.FILE).unlink()
+
+
+def test_what_is_missing_for_good_stands_in_the_sheets(desk: Desk) -> None:
+    """C15, C20: in its place among the events, and beside each day that it touches."""
+    a_morning(desk)
+    desk.gap(desk.gate("south"), "restored")
+    desk.event(desk.gate("east"))
+    kinds = [row[2:5] for row in rows(asked(desk, "liu", "events"))[1:]]
+    told = f"missing after {EPOCH}/1, to {EPOCH}/51; accepted by wang: restored"
+    assert [row[0] for row in kinds] == ["north", "south", "east"]
+    assert kinds[1] == ["south", "events are missing", told]
+    assert [row[-1] for row in rows(asked(desk, "liu", "attendance"))] == [
+        "Remarks",
+        "south: events are missing",
+    ]
+    assert rows(asked(desk, "liu", "attendance", gate="north"))[1][-1] == ""
 
 
 def test_who_took_what_and_why_is_on_record(desk: Desk) -> None:

@@ -7,6 +7,7 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from office import issuing
+from office.models import Gap
 from office.web import assets, words
 
 register = template.Library()
@@ -68,6 +69,12 @@ def picture(text: str) -> SafeString:
 def verdict(word: str) -> str:
     """How a gate's day stands."""
     return str(words.VERDICTS.get(str(word), word))
+
+
+@register.filter
+def missing(gap: Gap) -> str:
+    """What was accepted as missing, by whom and why."""
+    return words.missing(gap)
 
 
 @register.filter

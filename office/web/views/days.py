@@ -1,5 +1,6 @@
 """The pages about days: does yesterday add up, who is inside, who was there, what was inspected."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from django.core.paginator import Paginator
@@ -10,16 +11,16 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agent.core.events import Kind
+from office import gaps, reconcile, registry, wear
 from office import home as homes
-from office import reconcile, registry, wear
 from office.identity.register import holders
 from office.ingest.line import read
 from office.keyring import Keyring
-from office.models import Act, Event, Gate, Restoration
+from office.models import Act, Event, Gap, Gate, Restoration
 from office.sheets.attendance import attended
 from office.sheets.tables import names_of
 from office.web import muster
-from office.web.day_forms import SpanForm, today
+from office.web.day_forms import SpanForm, midnight, today
 from office.web.reading import shows
 from office.web.rights import name_of, needs, sees_names
 from office.web.roles import Right
@@ -73,11 +74,13 @@ def _day(text: str) -> date | None:
 @require_safe
 def inside(request: HttpRequest) -> HttpResponse:
     """Everybody who is inside: the sheet for a muster, by zone, to print (C24)."""
+    site = registry.the_site()
     zones = muster.inside(names=sees_names(request))
     people = [one.person for _, those in zones for one in those] if sees_names(request) else []
     shows(request, detail=f"{len(people)} people" if people else "")
     count = sum(len(those) for _, those in zones)
-    return render(request, "web/days/inside.html", {"zones": zones, "count": count, "now": timezone.now()})
+    now, lost = timezone.now(), gaps.touching(midnight(today(site), site).timestamp(), None)
+    return render(request, "web/days/inside.html", {"zones": zones, "count": count, "now": now, "gaps": lost})
 
 
 @needs(Right.SEE_LIVE)
@@ -92,7 +95,14 @@ def attendance(request: HttpRequest) -> HttpResponse:
     names = names_of({one.person for one in page}) if sees_names(request) else {}
     shows(request, people=names)
     shown = [(one, names.get(one.person, ""), one.inside_s / 3600) for one in page]
-    return render(request, "web/days/attendance.html", {"form": form, "page": page, "shown": shown})
+    facts = {"form": form, "page": page, "shown": shown, "gaps": _gaps(form) if form.is_valid() else ()}
+    return render(request, "web/days/attendance.html", facts)
+
+
+def _gaps(form: SpanForm) -> Iterable[Gap]:
+    since, until = form.span()
+    gate = form.cleaned_data["gate"]
+    return gaps.touching(since.timestamp(), until.timestamp(), [gate] if gate else ())
 
 
 @needs(Right.SEE_LIVE)

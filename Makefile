@@ -98,6 +98,11 @@ bench-wear: setup-dev  ## what a gate writes on its card for an event, counted a
 bench-sync: setup-dev  ## a gate's backlog to its office, against a plain MQTT client and a bridged broker
 	@$(PY) -m benchmarks.sync
 
+.PHONY: bench-feed
+bench-feed: setup-dev  ## an office with a million events, question by question, on both databases; minutes (BENCH_EVENTS)
+	@$(PY) -m benchmarks.feed sqlite
+	@$(PY) -m benchmarks.feed postgresql
+
 .PHONY: rig
 rig: setup-dev  ## a machine with real pins, and each unit's confinement tried (root; 12 GB and an hour, once)
 	@MENSHEN_RIG=1 $(PY) -m pytest -n0 -v --timeout=3600 tests/rig tests/test_confinement.py

@@ -14,6 +14,7 @@ than MQTT does: what a broker forgets, they have lost.
     BENCH_ROUNDS=3        of everything; medians are compared
 """
 
+import json
 import os
 import sqlite3
 import statistics
@@ -22,10 +23,11 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 import psycopg
 
@@ -33,22 +35,29 @@ from agent.core.moments import Moment
 from agent.device_key import load_signer
 from agent.stores.journal import JournalStore
 from benchmarks.mqtt_peers import NOON, TOPIC, event
+from benchmarks.processes import cpu_s, resident_mb
 from office.database import SETTING
 from tests import brokers, postgres
-from tests.drill.site import Program, Site
+from tests.drill.site import Site
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "100000"))
 PEER: Final = int(os.environ.get("BENCH_PEER", "10000"))
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "3"))
 _PATIENCE_S: Final = 900.0
+_SETTLES_S: Final = 3.0  # a store subscribes, a bridge connects
+_LEAST_TIMED: Final = 0.5  # of the events; with less the rate would say little
 PAHO: Final = "paho, 1 a message, window 100"
 BRIDGE: Final = "mosquitto bridge, 1 a message"
 _BROKER: Final = "max_queued_messages 0\nmax_inflight_messages 100"
 
 
+Measured: TypeAlias = tuple[float, dict[str, float]]
+"""Events a second; and what else was measured, by its name with its unit."""
+
+
 def main() -> None:
     rates: dict[str, list[float]] = defaultdict(list)
-    grown: list[float] = []
+    beside: dict[tuple[str, str], list[float]] = defaultdict(list)
     for number in range(1, ROUNDS + 1):
         print(f"bench-sync: round {number} of {ROUNDS}", flush=True)
         for into in ("sqlite", "postgresql"):
@@ -57,25 +66,28 @@ def main() -> None:
                 said = subprocess.check_output(
                     [sys.executable, "-m", "benchmarks.sync", name, into], text=True
                 )
-                rate, *memory = map(float, said.split("\n")[-2].split())
+                rate, more = json.loads(said.split("\n")[-2])
                 rates[f"{name}, {into}"].append(rate)
-                grown += memory
+                for what, found in more.items():
+                    beside[into, what].append(found)
                 print(f"  {name}, {into}: {rate:,.0f}/s", flush=True)
     print(f"\n{'events a second, median of ' + str(ROUNDS):44}{'':>12}{'of paho':>9}{'of bridge':>11}")
-    for name, found in rates.items():
+    for name, some in rates.items():
         into = name.rpartition(", ")[2]
         base, bridge = (statistics.median(rates[f"{peer}, {into}"]) for peer in (PAHO, BRIDGE))
-        rate = statistics.median(found)
+        rate = statistics.median(some)
         print(f"{name:44}{rate:12,.0f}{rate / base:8.1f}x{rate / bridge:10.1f}x")
-    print(f"\nsync's memory over its idle size while draining {EVENTS:,}: at most {max(grown):.1f} MB")
+    print(
+        f"\nmenshen while draining {EVENTS:,}: µs of processor time an event, and memory over idle; medians"
+    )
+    for (into, what), some in beside.items():
+        print(f"  {into:12}{what:20}{statistics.median(some):8.1f}")
 
 
-def drain(folder: Path, stack: ExitStack, on_postgres: bool) -> tuple[float, list[float]]:
+def drain(folder: Path, stack: ExitStack, on_postgres: bool) -> Measured:
     """The gate's journal is full; sync starts, and the office takes it all."""
     site = Site(folder, stack, ingesters=1, on_postgres=on_postgres, durable=True)
     ingester, sync = site.parts["ingester-1"], site.parts["sync"]
-    if not isinstance(sync, Program):
-        raise TypeError(sync)
     ingester.start()
     until(lambda: "ingest.listening" in (folder / "ingester-1.log").read_text())
     sync.start()
@@ -83,14 +95,23 @@ def drain(folder: Path, stack: ExitStack, on_postgres: bool) -> tuple[float, lis
     count = counter(stack, site.home / "office.db", site.environment.get(SETTING, ""), "office_event")
     until(lambda: count() >= 1)
     time.sleep(1.0)
-    idle_mb = resident_mb(sync)
+    idle_mb = resident_mb(pids(site)["sync"])
     sync.stop()
     fill(site, EVENTS)
     memory: list[float] = []
     begun = count()
     sync.start()
-    rate = timed(count, begun, EVENTS, lambda: memory.append(resident_mb(sync)))
-    return rate, [max(memory) - idle_mb]
+    parts = pids(site)
+    rate, used = timed(
+        count, begun, EVENTS, parts=parts, meanwhile=lambda: memory.append(resident_mb(parts["sync"]))
+    )
+    return rate, {"sync grew MB": max(memory) - idle_mb, **used}
+
+
+def pids(site: Site) -> dict[str, int]:
+    """The process ids of the parts that run, by name."""
+    processes = {name: getattr(part, "process", None) for name, part in site.parts.items()}
+    return {name: process.pid for name, process in processes.items() if process}
 
 
 def fill(site: Site, events: int) -> None:
@@ -104,13 +125,13 @@ def fill(site: Site, events: int) -> None:
             journal.append([event(number) for number in range(first, min(first + 1000, events))])
 
 
-def paho(folder: Path, stack: ExitStack, on_postgres: bool) -> tuple[float, list[float]]:
+def paho(folder: Path, stack: ExitStack, on_postgres: bool) -> Measured:
     """One event a message, 100 in flight, to one broker."""
     broker = stack.enter_context(brokers.mosquitto(folder / "broker", settings=_BROKER))
     return peer(folder, stack, broker.port, broker.port, on_postgres=on_postgres)
 
 
-def bridge(folder: Path, stack: ExitStack, on_postgres: bool) -> tuple[float, list[float]]:
+def bridge(folder: Path, stack: ExitStack, on_postgres: bool) -> Measured:
     """The same to a broker on the gate, which forwards to the office's."""
     theirs = stack.enter_context(brokers.mosquitto(folder / "office", settings=_BROKER))
     link = f"connection office\naddress 127.0.0.1:{theirs.port}\ntopic {TOPIC} out 1"
@@ -118,21 +139,22 @@ def bridge(folder: Path, stack: ExitStack, on_postgres: bool) -> tuple[float, li
     return peer(folder, stack, ours.port, theirs.port, on_postgres=on_postgres)
 
 
-def peer(
-    folder: Path, stack: ExitStack, send_to: int, take_from: int, *, on_postgres: bool
-) -> tuple[float, list[float]]:
+def peer(folder: Path, stack: ExitStack, send_to: int, take_from: int, *, on_postgres: bool) -> Measured:
     file, where = folder / "peer.db", ""
     if on_postgres:
         where = stack.enter_context(postgres.server(durable=True)).address
-    for words in (["store", str(take_from), where or f"sqlite:{file}"], ["publish", str(send_to), str(PEER)]):
+    store = ["store", str(take_from), where or f"sqlite:{file}"]
+    for words in (store, ["publish", str(send_to), str(PEER)]):
         process = subprocess.Popen([sys.executable, "-m", "benchmarks.mqtt_peers", *words])
         stack.callback(process.wait)
         stack.callback(process.kill)
-        time.sleep(1.5)  # the store subscribes, the bridge connects
-    return timed(counter(stack, file, where, "peer"), 0, PEER), []
+        if words is store:
+            time.sleep(_SETTLES_S)
+    # Looked at from the first event on: what is there before the first look is not in the rate.
+    return timed(counter(stack, file, where, "peer"), 0, PEER)
 
 
-RUNS: Final[dict[str, Callable[[Path, ExitStack, bool], tuple[float, list[float]]]]] = {
+RUNS: Final[dict[str, Callable[[Path, ExitStack, bool], Measured]]] = {
     PAHO: paho,
     BRIDGE: bridge,
     "menshen, 200 a message": drain,
@@ -159,18 +181,34 @@ def counter(stack: ExitStack, file: Path, address: str, table: str) -> Callable[
 
 
 def timed(
-    count: Callable[[], int], before: int, events: int, meanwhile: Callable[[], object] = lambda: None
-) -> float:
-    """Events a second, from the first look that finds some to the last."""
+    count: Callable[[], int],
+    before: int,
+    events: int,
+    *,
+    parts: Mapping[str, int] = MappingProxyType({}),
+    meanwhile: Callable[[], object] = lambda: None,
+) -> tuple[float, dict[str, float]]:
+    """Events a second, from the first look that finds some to the last, and what each part used of the processor.
+
+    Args:
+        parts: process ids by name.
+    """
     until(lambda: count() > before)
     begun, at = count(), time.monotonic()
+    used = {name: cpu_s([pid]) for name, pid in parts.items()}
 
     def all_there() -> bool:
         meanwhile()
         return count() - before >= events
 
     until(all_there)
-    return (before + events - begun) / (time.monotonic() - at)
+    took_s, timed_events = time.monotonic() - at, before + events - begun
+    if timed_events < _LEAST_TIMED * events:
+        sys.exit(
+            f"bench-sync: {events - timed_events:,} of {events:,} were there at the first look; take more"
+        )
+    cpu_us = {f"{name} µs": 1e6 * (cpu_s([parts[name]]) - used[name]) / timed_events for name in parts}
+    return timed_events / took_s, cpu_us
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -181,19 +219,11 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def resident_mb(program: Program) -> float:
-    process = program.process
-    if process is None:
-        return 0.0
-    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") / 1e6
-
-
 def one(name: str, into: str) -> None:
-    """One measurement; its last line is the rate and what else was measured."""
+    """One measurement; its last line is what was measured."""
     with tempfile.TemporaryDirectory(prefix="menshen-bench-") as folder, ExitStack() as stack:
-        rate, memory = RUNS[name](Path(folder), stack, into == "postgresql")
-    print(rate, *memory)
+        measured = RUNS[name](Path(folder), stack, into == "postgresql")
+    print(json.dumps(measured))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,10 @@ def serve(gate: socket.socket, relay: Relay, answering: _Answering) -> None:
             waiting = False
         if not ear.poll(max(1.0, (SILENCE_S - silent_s) * 1000) if waiting else None):
             continue
-        ask = gate.recv(WORD_BYTES)
+        try:
+            ask = gate.recv(WORD_BYTES)
+        except ConnectionResetError:  # it went without reading the last answer
+            return
         if not ask:
             return
         heard = time.monotonic()

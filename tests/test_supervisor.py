@@ -354,3 +354,16 @@ def test_a_simulated_line_keeps_its_level_when_its_process_dies_and_remembers_th
     assert look(line).rises == 1
     assert look(line).longest_s > 0
     assert not look(line).active
+
+
+def test_a_gate_that_goes_without_reading_the_last_answer_is_simply_gone(tmp_path):
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-P", "-m", "hw.supervisor", f"file:{tmp_path / 'line'}", "10.0"]
+    supervisor = subprocess.Popen(command, stdin=its, stderr=subprocess.PIPE)
+    its.close()
+    assert ours.recv(64) == b"ready"
+    ours.send(b"pat")
+    ours.recv(64, socket.MSG_PEEK)  # it has answered; that stays unread
+    ours.close()
+    assert supervisor.communicate(timeout=20)[1] == b""
+    assert supervisor.returncode == 0

@@ -4,7 +4,8 @@
 
 Whatever libpq understands may stand in the address. A password belongs in a
 file that it names, `?passfile=/etc/menshen/pgpass`, or in ~/.pgpass. The keys
-stay in the home in either case.
+stay in the home in either case. A site in a group has two: its own, and the
+group's with the accounts (see office.group).
 """
 
 from pathlib import Path
@@ -13,7 +14,26 @@ from typing import Any, Final
 from office.faults import OfficeFault
 
 SETTING: Final = "MENSHEN_OFFICE_DATABASE"
+ACCOUNTS: Final = "accounts"
+"""The second connection, of a site in a group; a home that stands alone does not use it."""
 _CONNECT_TIMEOUT_S: Final = 10
+_OF_ACCOUNTS: Final = ("auth.", "sessions.", "axes.", "otp_totp.", "web.account", "web.duty")
+
+
+class AccountsApart:
+    """Django's router: accounts and what belongs to them are the group's, all else is the site's.
+
+    It is off while tables are made: each database has them all, so that a home can leave its group.
+    """
+
+    so = False
+
+    def db_for_read(self, model: Any, **_: Any) -> str | None:
+        """Where a model's rows are; None is the site's own."""
+        label: str = model._meta.label_lower  # noqa: SLF001  Django's own name for it
+        return ACCOUNTS if self.so and label.startswith(_OF_ACCOUNTS) else None
+
+    db_for_write = db_for_read
 
 
 def database(home: Path, address: str) -> dict[str, Any]:

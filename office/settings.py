@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from office.database import SETTING, database
+from office.database import ACCOUNTS, SETTING, database
 
 HOME = Path(os.environ.get("MENSHEN_OFFICE_HOME", "office-home"))
 SECRET_KEY = "replaced by the home's own before a page is served"  # noqa: S105
@@ -26,7 +26,8 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "axes",
 ]
-DATABASES = {"default": database(HOME, os.environ.get(SETTING, ""))}
+DATABASES = {"default": database(HOME, os.environ.get(SETTING, "")), ACCOUNTS: database(HOME, "")}
+DATABASE_ROUTERS = ["office.database.AccountsApart"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -65,6 +66,7 @@ TEMPLATES = [
     }
 ]
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+SOCKETS: Any = {}  # where each site's process listens, at the door of a group
 ORDER_BROKER: Any = None  # an office.ingest.subscriber.Address, if `serve` is given one
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
@@ -79,7 +81,7 @@ USE_I18N = True
 AUTH_USER_MODEL = "web.Account"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # first: it refuses who has guessed too often
-    "django.contrib.auth.backends.ModelBackend",
+    "office.web.duties.DutyBackend",
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 _VALIDATION = "django.contrib.auth.password_validation"
@@ -89,9 +91,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
     {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
 ]
-LOGIN_URL = "sign-in"
-LOGIN_REDIRECT_URL = "live"
-LOGOUT_REDIRECT_URL = "sign-in"
+LOGIN_URL = "/sign-in"  # at the door, also for the pages of a site in a group
+LOGIN_REDIRECT_URL = "/"
 SESSION_COOKIE_AGE = 8 * 3600  # a shift
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -107,4 +108,3 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "office.web.views.errors.locked_out"
 AXES_VERBOSE = False
 OTP_TOTP_ISSUER = "menshen"
-OTP_LOGIN_URL = "sign-in"

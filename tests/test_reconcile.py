@@ -165,9 +165,7 @@ def test_the_page_shows_it_and_countersigns_on_request(desk: Desk, days: Days) -
     server.configure(homes.current(), server.Address("127.0.0.1", 0, ("testserver",)))
     accounts.add("liu", Role.AUDITOR, "Correct-Horse-9-Staple", by="tests")
     browser = Client()
-    browser.force_login(
-        Account.objects.get(username="liu"), backend="django.contrib.auth.backends.ModelBackend"
-    )
+    browser.force_login(Account.objects.get(username="liu"), backend="office.web.duties.DutyBackend")
     page = browser.get("/days/reconcile", {"day": DAY}).content.decode()
     assert "adds up" in page
     assert "304" in page

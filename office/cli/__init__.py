@@ -8,6 +8,7 @@ from office.cli.common import Office
 
 MODULES: Final = {
     "site": "sites",
+    "group": "groups",
     "signer": "sites",
     "gate": "gates",
     "fellows-key": "gates",

@@ -2,4 +2,5 @@
 
 from office.cli import main
 
-main(prog_name="menshen-office")
+if __name__ == "__main__":  # a site's process loads this module, too
+    main(prog_name="menshen-office")

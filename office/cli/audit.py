@@ -45,7 +45,7 @@ def show(  # noqa: PLR0913, PLR0917  an option each
     Example:
       menshen-office audit show --what export
     """
-    use(home)
+    use(home, whole=True)
     offset_min = registry.the_site().utc_offset_min
     found = Act.objects.order_by("n")
     wanted = {"who": who, "subject": subject, "what": what}
@@ -70,7 +70,7 @@ def export(file: Path, after: int, home: Path | None) -> None:
     Example:
       menshen-office audit export audit.jsonl
     """
-    office = use(home)
+    office = use(home, whole=True)
     try:
         write_streamed(file, keeper.copy(office, after))
     except OSError as fault:
@@ -87,7 +87,7 @@ def key(home: Path | None) -> None:
     Example:
       menshen-office audit key
     """
-    click.echo(audit_key(use(home).keys).public)
+    click.echo(audit_key(use(home, whole=True).keys).public)
 
 
 @audit.command()
@@ -109,7 +109,7 @@ def verify(file: Path | None, key_text: str | None, seen: str | None, home: Path
     wanted = _key(key_text)
     noted = _seen(seen)
     if file is None:
-        office = use(home)
+        office = use(home, whole=True)
         lines = (line.rstrip(b"\n") for line in keeper.copy(office))
         found = book.check(lines, wanted or audit_key(office.keys).public, noted)
     else:

@@ -78,7 +78,7 @@ def backup(  # noqa: PLR0913, PLR0917  an option each
       menshen-office backup /mnt/backup/2026-05-01.age --to age1… --people /mnt/safe/people.age
       menshen-office backup /mnt/backup --daily 7 --weekly 5 --to age1…
     """
-    office = use(home)
+    office = use(home, whole=True)
     if people is not None and without_people:
         raise OfficeFault("found --people and --without-people, wanted one of them")
     if recipients and passphrase_file is not None:

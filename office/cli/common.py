@@ -18,6 +18,7 @@ from office import home as homes
 from office.faults import OfficeFault
 from office.home import Home, prepare
 
+_SITE: Final = "office.site"
 F = TypeVar("F", bound=Callable[..., Any])
 _TOLD: Final = frozenset({"pass_id", "gate", "gates", "by", "day", "what", "subject"})
 
@@ -55,20 +56,50 @@ class Office(click.Group):
             ) from fault
 
 
-def use(path: Path | None = None, *, create: bool = False) -> Home:
+def use(
+    path: Path | None = None, *, site: str | None = None, create: bool = False, whole: bool = False
+) -> Home:
     """Work on this home's database, and keep in its audit log that this command was given (C35).
 
     Values of options are kept only where they are ids, names of gates and of staff, choices or
     numbers: the log is for good, and whatever else is typed may be personal.
+
+    Args:
+        site: which of a group's; None is what --site says.
+        whole: without a site, the group itself is meant.
+    Raises:
+        OfficeFault: as `office.home.use`, or who does this has no role at a site of a group.
     """
-    home = homes.use(path, create=create)
+    home = homes.use(path, chosen() if site is None else site, create=create, whole=whole)
     from office.audit import keeper  # noqa: PLC0415  its models want the home
 
     ctx = click.get_current_context()
+    if home.group and not home.whole:
+        _check_person(ctx.params.get("by"), home)
     command = " ".join(ctx.command_path.split()[1:])
     keeper.append(f"{_user()} at a terminal", "command", command, _said(ctx))
     ctx.call_on_close(partial(_seal, home))
     return home
+
+
+def chosen() -> str:
+    """What --site says."""
+    return str(click.get_current_context().meta.get(_SITE, ""))
+
+
+def _check_person(by: str | None, home: Home) -> None:
+    """In a group a name in --by is one of the site's own people, and the history says so for good.
+
+    Raises:
+        OfficeFault: it is nobody's who has a role at the site.
+    """
+    from office.web import duties  # noqa: PLC0415  its models want the home
+
+    if by and by != _user() and not duties.rights(by):
+        raise OfficeFault(
+            f"{by} has no role at {home.path.name}; wanted somebody who has, "
+            f"see `menshen-office account list --site {home.path.name}`"
+        )
 
 
 def _user() -> str:
@@ -96,15 +127,31 @@ def _seal(home: Home) -> None:
     from office.audit import keeper  # noqa: PLC0415  its models want the home
 
     with contextlib.suppress(OfficeFault, DatabaseError):
-        keeper.seal(home)
+        if (
+            homes.current() == home
+        ):  # a key signs for its own home's log, and a command may have gone on to another
+            keeper.seal(home)
 
 
 def home_option(command: F) -> F:
+    """--home, and --site for a group; what the latter says, `use` knows by itself."""
+    site = click.option(
+        "--site",
+        metavar="NAME",
+        envvar="MENSHEN_OFFICE_SITE",
+        expose_value=False,
+        callback=_choose,
+        help="Which site, if the office is a group of several.",
+    )
     return click.option(
         "--home",
         type=click.Path(file_okay=False, path_type=Path),
         help="The office's directory; else MENSHEN_OFFICE_HOME, else ./office-home.",
-    )(command)
+    )(site(command))
+
+
+def _choose(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    ctx.meta[_SITE] = value or ""
 
 
 def by_option(command: F) -> F:

@@ -5,6 +5,7 @@ import secrets
 import select
 import sys
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,12 +15,16 @@ from django.utils import timezone
 
 from office import feed as feeds
 from office import feed_forms as forms
+from office import home as homes
 from office import logs, registry, times
 from office.cli.common import home_option, say, until_told, use
 from office.escalation import Switchboard, ring
+from office.faults import OfficeFault
+from office.fleet import Fleet
+from office.group import FILE, Group
 from office.home import DatabaseAway, Home
 from office.ingest.intake import Intake
-from office.ingest.subscriber import Address, Subscriber
+from office.ingest.subscriber import Address, Subscriber, broker_of
 from office.ingest.worker import work
 from office.keyring import Keyring
 from office.models import Alert, Site
@@ -31,7 +36,9 @@ _HOLD_S = 1.0  # a gate's patience is 2 s
 
 
 @click.command()
-@click.option("--broker", required=True, metavar="HOST:PORT", help="Where the gates send.")
+@click.option(
+    "--broker", metavar="HOST:PORT", help="Where the gates send; in a group its file says it for each site."
+)
 @click.option("--username", help="For the broker.")
 @click.option(
     "--password-file",
@@ -49,7 +56,7 @@ _HOLD_S = 1.0  # a gate's patience is 2 s
 )
 @home_option
 def ingest(  # noqa: PLR0913, PLR0917  an option each
-    broker: str,
+    broker: str | None,
     username: str | None,
     password_file: Path | None,
     client_id: str | None,
@@ -58,21 +65,64 @@ def ingest(  # noqa: PLR0913, PLR0917  an option each
 ) -> None:
     """Take the gates' events in from an MQTT broker, until SIGTERM; broker and database may come and go.
 
+    For a group without --site each of its sites gets a process, with the broker that group.toml names.
+
     \b
     Examples:
       menshen-office ingest --broker 127.0.0.1:1883 --username office --password-file broker.password
       menshen-office ingest --broker 127.0.0.1:1883 --share
+      menshen-office ingest --home /srv/menshen
     """
     logs.configure()
     stop = until_told()
-    opened = _opened(home, stop)
-    if opened is None:
+    place = _opened(lambda: use(home, whole=True), stop)
+    if place is None:
         return
-    place, site = opened
+    if place.group and place.whole:
+        if broker or client_id:
+            raise OfficeFault(
+                f"found --broker or --client-id for a whole group; say them in {FILE}, or give --site"
+            )
+        _ingest_group(place.group, stop, share=share)
+        return
+    wanted = Address.parse(broker, username, password_file) if broker else broker_of(place)
+    if wanted is None:
+        raise OfficeFault("found no broker; wanted --broker HOST:PORT, or the site's in group.toml")
+    _take_in(place, wanted, stop, client_id=client_id, share=share)
+
+
+def _ingest_group(group: Group, stop: threading.Event, *, share: bool) -> None:
+    fleet = Fleet(group, _ingest_site, lambda _: (share,))
+    fleet.start()
+    try:
+        stop.wait()
+    finally:
+        fleet.stop()
+
+
+def _ingest_site(group: Path, site: str, share: bool) -> None:
+    """The life of one site's ingester in a group."""
+    logs.configure()
+    stop = until_told()
+    place = _opened(lambda: homes.use(group, site), stop)
+    if place is None:
+        return
+    broker = broker_of(place)
+    if broker is None:
+        logs.log.warning("ingest.idle", site=site, next=f"name its broker in {FILE}, then start this anew")
+        stop.wait()
+        return
+    _take_in(place, broker, stop, share=share)
+
+
+def _take_in(
+    place: Home, broker: Address, stop: threading.Event, *, client_id: str | None = None, share: bool
+) -> None:
+    site = registry.the_site()
     group = f"menshen-office-{site}"
     intake = Intake(site.name, Keyring.load(place.keys).ack.sign, hold_s=_HOLD_S if share else 0.0)
     subscriber = Subscriber(
-        Address.parse(broker, username, password_file),
+        broker,
         client_id or (f"{group}-{secrets.token_hex(4)}" if share else group),
         f"site/{site}/gate/+/log",
         share=group if share else "",
@@ -83,17 +133,20 @@ def ingest(  # noqa: PLR0913, PLR0917  an option each
         subscriber.close()
 
 
-def _opened(path: Path | None, stop: threading.Event) -> tuple[Home, Site] | None:
-    """The office and its site, as soon as its database is there; None if told to stop before."""
+def _opened(opening: Callable[[], Home], stop: threading.Event) -> Home | None:
+    """The office, as soon as its database is there; None if told to stop before."""
     while True:
         try:
-            return use(path), registry.the_site()
+            home = opening()
+            registry.the_site()
         except (DatabaseAway, DatabaseError) as fault:
             logs.log.warning(
                 "ingest.database", found=str(fault), next="tries again; the gates keep their events"
             )
             if stop.wait(_AGAIN_S):
                 return None
+        else:
+            return home
 
 
 @click.command()

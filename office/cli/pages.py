@@ -47,7 +47,8 @@ def serve(  # noqa: PLR0913, PLR0917  an option each
 ) -> None:
     """Serve the office's pages until SIGTERM; `pages.listening port=…` is printed when it is ready.
 
-    Without a certificate only this machine can reach them.
+    Without a certificate only this machine can reach them. A group's sites are all served, each by a
+    process of its own; sites that are added later are served as soon as they are there.
 
     \b
     Examples:
@@ -56,18 +57,26 @@ def serve(  # noqa: PLR0913, PLR0917  an option each
           --tls-cert office.pem --tls-key office.key
     """
     logs.configure()
-    place = use(home)
+    place = use(home, whole=True)
     registry.the_site()
     if not Account.objects.filter(is_active=True).exists():
         say("nobody has an account yet; next: `menshen-office account add NAME --role administrator`")
+    address = server.Address(host, port, names, tls_cert, tls_key, behind_proxy)
+    if place.group is not None:
+        if not place.whole or broker:
+            raise OfficeFault(
+                "a group is served whole, without --site; its sites' brokers stand in its group.toml"
+            )
+        server.serve_group(place, address)
+        return
     if broker is not None:
         settings.ORDER_BROKER = BrokerAddress.parse(broker, username, password_file)
-    server.serve(place, server.Address(host, port, names, tls_cert, tls_key, behind_proxy))
+    server.serve(place, address)
 
 
 @click.group()
 def account() -> None:
-    """Make, list and close accounts: one for each real person.
+    """Make, list and close accounts: one for each real person, in a group with a role at each site.
 
     \b
     Example:
@@ -106,19 +115,39 @@ def _first_line(file: Path) -> str:
         raise OfficeFault(f"the password file can't be read: {fault}") from fault
 
 
+@account.command()
+@click.argument("name")
+@click.option("--role", required=True, type=click.Choice(Role.values))
+@click.option("--by", default=getpass.getuser, metavar="NAME", help="Kept in the history.")
+@home_option
+def appoint(name: str, role: str, by: str, home: Path | None) -> None:
+    """Give NAME, who has an account in the group, a role at one more site.
+
+    \b
+    Example:
+      menshen-office account appoint chen --role auditor --site garden
+    """
+    use(home)
+    accounts.appoint(name, Role(role), by=by)
+    say(f"{name} is a {role} at {registry.the_site()}")
+
+
 @account.command("list")
 @home_option
 def list_accounts(home: Path | None) -> None:
-    """List the accounts: name, role, second factor, last sign-in.
+    """List the accounts: name, role, second factor, last sign-in; of a whole group with each one's sites.
 
     \b
     Example:
       menshen-office account list
     """
-    use(home)
+    place = use(home, whole=True)
+    site = registry.the_site().name
     secured = set(TOTPDevice.objects.filter(confirmed=True).values_list("user_id", flat=True))
-    for one in Account.objects.prefetch_related("groups").order_by("username"):
-        role = ",".join(group.name for group in one.groups.all()) if one.is_active else "closed"
+    for one in accounts.of_this_site().prefetch_related("duties"):
+        held = [duty for duty in one.duties.all() if duty.role and (place.whole or duty.site == site)]
+        roles = ",".join(f"{duty.site}:{duty.role}" if place.whole else duty.role for duty in held)
+        role = (roles or "none") if one.is_active and (place.whole or roles) else "closed"
         factor = "code" if one.pk in secured else "password only"
         seen = f"{one.last_login:%Y-%m-%dT%H:%MZ}" if one.last_login else "never"
         click.echo(f"{one.username}\t{role}\t{factor}\t{seen}")
@@ -168,7 +197,7 @@ def reset(name: str, by: str, home: Path | None) -> None:
     Example:
       menshen-office account reset chen --by admin
     """
-    use(home)
+    use(home, whole=True)
     click.echo(accounts.reset_password(name, by=by))
 
 

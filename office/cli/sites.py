@@ -1,14 +1,16 @@
-"""`site` and `signer`: the beginning of an office, and who signs for it."""
+"""`site` and `signer`: the beginning of an office or of one more site, and who signs for it."""
 
 import json
 from pathlib import Path
 
 import click
 
+from office import home as homes
 from office import registry, times
 from office.cli.common import home_option, say, use
 from office.faults import OfficeFault
 from office.files import write_whole
+from office.group import Group
 from office.keyring import Keyring, make_signer, with_signer
 
 PUBLIC_FILE = "office-public.json"
@@ -20,7 +22,7 @@ PUBLIC_FILE = "office-public.json"
 @click.option("--utc-offset", default="+08:00", show_default=True, help="The site's time of day.")
 @home_option
 def site(name: str, zones: str, utc_offset: str, home: Path | None) -> None:
-    """Make the office of site NAME: its database and its online keys.
+    """Make the office of site NAME: its database and its online keys. In a group, one more site.
 
     The public halves of the keys are written to office-public.json in the home, for
     `menshen-firmware keys`, which signs them with the site's offline keys.
@@ -32,7 +34,10 @@ def site(name: str, zones: str, utc_offset: str, home: Path | None) -> None:
     offset_min = times.parse_offset(utc_offset)
     names = [zone.strip() for zone in zones.split(",")]
     registry.check_site(name, names)
-    place = use(home, create=True)
+    group = Group.at(home or homes.default())
+    if group is not None and name == group.name:
+        raise OfficeFault(f"{name} is the group's own name; give the site another")
+    place = use(home, site=name if group else "", create=True)
     registry.check_unused(name)
     # The site's row comes last, so that whatever interrupts this can be answered by repeating it.
     begun = any(place.keys.glob("*.pem"))

@@ -23,6 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.core.feed import MAX_MESSAGE_BYTES
 from office.faults import OfficeFault
+from office.home import Home
 from office.logs import log
 
 _QOS: Final = 1
@@ -58,6 +59,17 @@ class Address:
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 1 << 16:
             raise OfficeFault(f"found broker {text!r}, wanted HOST:PORT such as 127.0.0.1:1883")
         return cls(host.strip("[]"), int(port), username, password_file)
+
+
+def broker_of(home: Home) -> Address | None:
+    """The broker of a site in a group, as the group's file says; None if it says none.
+
+    Raises:
+        OfficeFault: it says something else.
+    """
+    own = home.settings
+    file = Path(own.password_file) if own.password_file else None
+    return Address.parse(own.broker, own.username or None, file) if own.broker else None
 
 
 @dataclass(frozen=True, slots=True)

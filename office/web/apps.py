@@ -1,7 +1,6 @@
 """Django's handle on the pages."""
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
 
 
 class WebConfig(AppConfig):
@@ -12,7 +11,6 @@ class WebConfig(AppConfig):
     verbose_name = "Office pages"
 
     def ready(self) -> None:
-        from office.web import doorbook, roles  # noqa: PLC0415  models are ready only now
+        from office.web import doorbook  # noqa: PLC0415  models are ready only now
 
         doorbook.open()
-        post_migrate.connect(roles.grant_after_migration, sender=self)

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from django.db.models import Max
 from django.template.loader import render_to_string
+from django.urls import set_script_prefix
 from django.utils import translation
 
 from office.faults import OfficeFault
@@ -164,6 +166,7 @@ class Hub:
         return _message(facts, newest)
 
     def _run(self) -> None:
+        set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")  # as Django does for each request
         while not self._stop.wait(LOOK_S):
             try:
                 close_old_connections()

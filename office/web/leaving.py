@@ -1,8 +1,9 @@
 """When somebody leaves the office: one action ends all that they could do, and says who goes on with it (C27).
 
-The account is closed, its sessions end at once, its second factor is gone; alerts that the person had taken
-on go to the colleague who takes over; orders that still wait for a second person are withdrawn; and if
-the person's own file is named, their passes are revoked. One act in the history is the handover record.
+Their role here ends, and with it all rights, at once; alerts that the person had taken on go to the colleague
+who takes over; orders that still wait for a second person are withdrawn; and if the person's own file is
+named, their passes are revoked. An account without a role anywhere is closed: its sessions end, its second
+factor is gone. One act in the history is the handover record.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
-from django.db import transaction
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -18,6 +18,7 @@ from office import registry
 from office.faults import OfficeFault
 from office.models import Pass, PassState, Person
 from office.web.accounts import find
+from office.web.duties import here, sites_of, with_accounts
 from office.web.models import Account, Handling, OrderState, RemoteOrder
 
 _OPEN = (PassState.DRAFT, PassState.LIVE, PassState.SUSPENDED)
@@ -46,7 +47,7 @@ class Left:
 
 
 def leave(name: str, *, by: str, handover: str = "", person: int | None = None) -> Left:
-    """Close an account, with all that belongs to it.
+    """End an account's role here, with all that belongs to it; close it, if that was its last.
 
     Args:
         handover: the account of who takes the work over; wanted if alerts are open in this name.
@@ -54,21 +55,26 @@ def leave(name: str, *, by: str, handover: str = "", person: int | None = None) 
     Raises:
         OfficeFault: there is no such open account, or nobody takes over what is open; nothing is changed.
     """
-    with transaction.atomic():
+    with with_accounts():
         account = find(name)
         if account.username == by:
             raise OfficeFault("nobody closes their own account; ask another administrator")
         if handover == name:
             raise OfficeFault(f"{name} leaves, so the work goes to somebody else")
         successor = find(handover).username if handover else ""
-        account.is_active = False
-        account.set_unusable_password()
-        account.save()
-        account.groups.clear()
-        TOTPDevice.objects.filter(user=account).delete()
-        left = Left(_end_sessions(account), _hand_over(name, successor), _withdraw(name), _revoke(person, by))
+        account.duties.filter(site=here()).update(role="")
+        sessions = 0 if sites_of(name) else _close(account)
+        left = Left(sessions, _hand_over(name, successor), _withdraw(name), _revoke(person, by))
         registry.note(by, "account.close", name[:64], left.record(successor))
     return left
+
+
+def _close(account: Account) -> int:
+    account.is_active = False
+    account.set_unusable_password()
+    account.save()
+    TOTPDevice.objects.filter(user=account).delete()
+    return _end_sessions(account)
 
 
 def _end_sessions(account: Account) -> int:

@@ -13,17 +13,34 @@ from django.db import models
 from office.faults import OfficeFault
 from office.identity.sealed import PersonKey, Sealed, SealedText
 from office.models import Alert, Gate, Pass, Person
-from office.web.roles import MEANINGS
+from office.web.roles import Role
 
 
 class Account(AbstractUser):
     """One real person's account (C26); the username is the name that the history keeps."""
 
+    is_superuser = None  # nobody is above the table of roles
     must_change_password = models.BooleanField(default=False)
 
     class Meta(AbstractUser.Meta):
         default_permissions = ()
-        permissions: ClassVar = [(right.value, meaning) for right, meaning in MEANINGS.items()]
+
+
+class Duty(models.Model):
+    """What an account is at a site; without a row, and with an empty role, it is nothing there."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="duties")
+    site = models.CharField(max_length=32)
+    role = models.CharField(max_length=16, choices=Role.choices, blank=True, help_text="empty: not any more")
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "site"], name="one_duty_at_a_site")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.role or 'nothing'} at {self.site}"
 
 
 class PersonFile(Sealed):

@@ -1,5 +1,6 @@
 """What the live page shows at this moment; the same for the page itself and for what it is sent later."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -7,10 +8,10 @@ from django.utils import timezone
 
 from office import daily
 from office.identity.register import holders
-from office.models import Gate, Site
+from office.models import Gate, Pass, PassState, Site
 from office.web import alerting, charts, ordering
 from office.web.lookup import Row
-from office.web.models import GateNow, Inside
+from office.web.models import GateNow, Inside, Visit, VisitState
 
 _QUIET_S: Final = 15 * 60
 _SHOWN_INSIDE: Final = 12
@@ -36,6 +37,32 @@ def standing(*, names: bool) -> dict[str, Any]:
         "orders": ordering.latest(5, _ORDERS_SHOWN),
         "yesterday": daily.yesterday(site, now),
         "day": charts.day(now, site.utc_offset_min),
+    }
+
+
+def summary(may: Callable[[str], bool]) -> dict[str, Any]:
+    """A site in a few figures; for the template `_card.html`.
+
+    Args:
+        may: whether whoever looks has a right, such as `web.see_people`.
+    """
+    now = timezone.now().timestamp()
+    gates = [_gate(gate, now) for gate in Gate.objects.select_related("now").order_by("name")]
+    troubled = [one for one in gates if one["troubles"]]
+    quiet = [one for one in gates if not one["troubles"] and (one["quiet_min"] is not None or not one["now"])]
+    return {
+        "offset_min": Site.objects.get().utc_offset_min,
+        "inside_count": Inside.objects.count(),
+        "alerts_open": alerting.open_alerts().count(),
+        "gates_count": len(gates),
+        "gates_well": len(gates) - len(troubled) - len(quiet),
+        "gates_troubled": len(troubled),
+        "troubled": [(one["gate"].name, trouble) for one in troubled for trouble in one["troubles"]],
+        "quiet": [one["gate"].name for one in quiet],
+        "heard": max((one["now"].heard for one in gates if one["now"] and one["now"].heard), default=None),
+        "drafts": may("web.see_people") and Pass.objects.filter(state=PassState.DRAFT).count(),
+        "visits": may("web.decide_visits") and Visit.objects.filter(state=VisitState.WAITING).count(),
+        "orders": may("web.give_orders") and ordering.waiting().count(),
     }
 
 

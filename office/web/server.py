@@ -1,5 +1,7 @@
 """The server of the pages: uvicorn over Django, with the home's own secret.
 
+For a group it is the door, with a process for each site behind it.
+
 Plain HTTP is served to this machine alone. For everybody else it is HTTPS,
 here or by a proxy in front; a browser gives the holder's page its keys and the
 visitors' forms their privacy only then.
@@ -7,6 +9,9 @@ visitors' forms their privacy only then.
 
 import secrets
 import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,12 +23,16 @@ from django.core.asgi import get_asgi_application
 
 from office.faults import OfficeFault
 from office.files import write_new
+from office.fleet import Fleet
+from office.group import Group
 from office.home import Home
 from office.web.caretaker import Caretaker
 from office.web.hub import HUB
+from office.web.relay import Relay
 
 _SIGNING_FILE: Final = "pages.secret"
 _A_YEAR_S: Final = 365 * 86400
+_COMING_UP_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,37 +79,111 @@ def serve(home: Home, address: Address) -> None:
     """
     address.check()
     configure(home, address)
-    options: dict[str, Any] = {
+    run(home, _listening(address))
+
+
+def serve_group(home: Home, address: Address) -> None:
+    """The door of a group, and a process for each of its sites behind it.
+
+    Raises:
+        OfficeFault: as serve.
+    """
+    address.check()
+    if home.group is None:
+        raise OfficeFault(f"found an office of one site in {home.path}, wanted a group")
+    settings.ROOT_URLCONF = "office.web.door_urls"
+    configure(home, address)
+    with tempfile.TemporaryDirectory(prefix="menshen-sites-") as folder:  # for this user alone
+        sockets = _Sockets(Path(folder), home.group)
+        settings.SOCKETS = sockets
+        fleet = Fleet(home.group, _serve_site, lambda site: (sockets[site], address))
+        fleet.start()
+        try:
+            sockets.wait()
+            run(home, _listening(address), Relay(get_asgi_application(), sockets), live=False)
+        finally:
+            fleet.stop()
+
+
+class _Sockets(Mapping[str, str]):
+    """Where each site's process listens: of all that the group has at this moment."""
+
+    def __init__(self, folder: Path, group: Group) -> None:
+        self._folder, self._group = folder, group
+
+    def __getitem__(self, site: str) -> str:
+        if not self._group.home(site).is_dir():
+            raise KeyError(site)
+        return str(self._folder / site)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._group.sites)
+
+    def __len__(self) -> int:
+        return len(self._group.sites)
+
+    def wait(self) -> None:
+        """Give the sites a while to come up, so that the first who look find them."""
+        give_up = time.monotonic() + _COMING_UP_S
+        while time.monotonic() < give_up and not all(Path(self[site]).exists() for site in self):
+            time.sleep(0.1)
+
+
+def _serve_site(group: Path, site: str, socket: str, address: Address) -> None:
+    from office.web import site as pages  # noqa: PLC0415  it needs this module
+
+    pages.serve(group, site, socket, address)
+
+
+def run(home: Home, options: dict[str, Any], app: Any = None, *, live: bool = True) -> None:
+    """Serve an application until told to end, with what goes on beside it.
+
+    Args:
+        options: of uvicorn: where to listen.
+        live: there are events to follow, and pages that show them.
+    Raises:
+        OfficeFault: it can't listen there, or the certificate can't be used.
+    """
+    options = {
         "lifespan": "off",
         "log_level": "warning",
         "access_log": False,  # addresses of pages name people's files
         "server_header": False,
         "timeout_graceful_shutdown": 2,
-        "proxy_headers": address.behind_proxy,
         "limit_concurrency": 500,
+        **options,
     }
-    if address.certificate is not None and address.key is not None:
-        options |= {"ssl_certfile": str(address.certificate), "ssl_keyfile": str(address.key)}
     try:
-        server = _Server(
-            uvicorn.Config(get_asgi_application(), host=address.host, port=address.port, **options)
-        )
+        server = _Server(uvicorn.Config(app or get_asgi_application(), **options))
     except OSError as fault:
         raise OfficeFault(f"the certificate can't be used: {fault}") from fault
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _told)
     caretaker = Caretaker(home)
-    HUB.start()
+    if live:
+        HUB.start()
     caretaker.start()
     try:
         server.run()
     except SystemExit as fault:  # how uvicorn says that it could not listen
+        where = options.get("uds") or f"{options['host']}:{options['port']}"
         raise OfficeFault(
-            f"the pages can't be served on {address.host}:{address.port}; is it taken? Give another --port"
+            f"the pages can't be served on {where}; is it taken? Give another --port"
         ) from fault
     finally:
         HUB.stop()
         caretaker.stop()
+
+
+def _listening(address: Address) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "host": address.host,
+        "port": address.port,
+        "proxy_headers": address.behind_proxy,
+    }
+    if address.certificate is not None and address.key is not None:
+        options |= {"ssl_certfile": str(address.certificate), "ssl_keyfile": str(address.key)}
+    return options
 
 
 def configure(home: Home, address: Address) -> None:
@@ -115,8 +198,8 @@ def configure(home: Home, address: Address) -> None:
 
 
 def _secret(home: Home) -> str:
-    """What sessions and forms are signed with: made once, kept with the office's keys."""
-    path = home.keys / _SIGNING_FILE
+    """What sessions and forms are signed with: made once, kept with the keys of who signs people in."""
+    path = home.door / "keys" / _SIGNING_FILE
     try:
         if not path.exists():
             write_new(path, secrets.token_urlsafe(48).encode())
@@ -142,7 +225,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
-        if self.started and self.servers:
+        if self.started and self.servers and not self.config.uds:
             port = self.servers[0].sockets[0].getsockname()[1]
             print(f"pages.listening port={port}", flush=True)
 

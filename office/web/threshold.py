@@ -3,11 +3,11 @@
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.deprecation import MiddlewareMixin
 from django_otp import user_has_device
 from django_otp.middleware import is_verified
 
+from office.web.places import door
 from office.web.rights import ANYBODY
 
 _STEPS: Final = frozenset({"second-factor", "change-password", "sign-out", "language"})
@@ -27,7 +27,7 @@ class ThresholdMiddleware(MiddlewareMixin):
         if request.resolver_match is not None and request.resolver_match.url_name in _STEPS:
             return None
         if not is_verified(account) and user_has_device(account):
-            return HttpResponseRedirect(reverse("second-factor"))
+            return HttpResponseRedirect(door("second-factor"))
         if account.must_change_password:
-            return HttpResponseRedirect(reverse("change-password"))
+            return HttpResponseRedirect(door("change-password"))
         return None

@@ -1,4 +1,8 @@
-"""Every page there is, and by what address."""
+"""Every page there is, and by what address: those of a site, and those at its door.
+
+An office with one site has both here. In a group the door is `office.web.door_urls`, and a
+site's process serves `office.web.site_urls` below /site/NAME/.
+"""
 
 from django.conf.urls import handler400, handler404  # noqa: F401  Django looks for them here
 from django.urls import path
@@ -21,12 +25,13 @@ from office.web.views import (
     people,
     phones,
     sheets,
+    sites,
     visits,
 )
 
 handler403 = "office.web.views.errors.not_allowed"
 
-urlpatterns = [
+OF_A_SITE = [
     path("", live.page, name="live"),
     path("live/stream", live.stream, name="stream"),
     path("events", live.search, name="events"),
@@ -80,6 +85,9 @@ urlpatterns = [
     path("history/check", audit.check, name="audit-check"),
     path("history/copy", audit.copy, name="audit-copy"),
     path("accounts", accounts.index, name="accounts"),
+    path("summary", sites.summary, name="summary"),
+]
+AT_THE_DOOR = [
     path("sign-in", accounts.sign_in, name="sign-in"),
     path("sign-in/second-factor", accounts.second_factor, name="second-factor"),
     path("sign-out", accounts.sign_out, name="sign-out"),
@@ -89,3 +97,4 @@ urlpatterns = [
     path("language", for_anybody(set_language), name="language"),
     path("assets/<str:digest>/<str:name>", assets.asset, name="asset"),
 ]
+urlpatterns = [*OF_A_SITE, *AT_THE_DOOR]

@@ -24,11 +24,13 @@ from office.models import Event  # noqa: E402
 from office.web import follower, visits  # noqa: E402
 from office.web.files import change  # noqa: E402
 from office.web.models import OrderState, RemoteOrder  # noqa: E402
+from tests.browsers import group_pictures  # noqa: E402
 from tests.browsers.people import CHROMIUM, PHONE, signed_in  # noqa: E402
 from tests.office_pages.desk import Desk  # noqa: E402
 from tests.office_pages.serving import served_at  # noqa: E402
 
 DESK = {"viewport": {"width": 1180, "height": 820}}
+SMALL = {"viewport": {"width": 900, "height": 360}}
 _WIDE_PX, _NARROW_PX = 900, 300
 _PEOPLE = ("李伟", "王芳", "Zhang Min", "刘洋", "Chen Jie", "赵敏", "Wu Lan", "周强")
 _LANGUAGES = {"zh": "zh-CN", "en": "en-US"}
@@ -163,6 +165,7 @@ def main(out: Path) -> None:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             _at_the_desk(browser, served.base, out, person)
             _on_phones(browser, served.base, out, phone)
+            group_pictures.take(browser, lambda page, name: _keep(page, out, name), _LANGUAGES, **SMALL)
             browser.close()
 
 

@@ -89,9 +89,7 @@ class Desk:
         """A browser, signed in as somebody of the staff."""
         client = Client(enforce_csrf_checks=False)
         if name:
-            client.force_login(
-                Account.objects.get(username=name), backend="django.contrib.auth.backends.ModelBackend"
-            )
+            client.force_login(Account.objects.get(username=name), backend="office.web.duties.DutyBackend")
         return client
 
     def gate(self, name: str = "north", direction: str = "in") -> Gate:

@@ -36,7 +36,7 @@ class Refused extends Error {
 
 async function ask(what, question) {
   const asked = performance.now();
-  const response = await fetch(`/pass/${what}`, { method: "POST", body: JSON.stringify(question), cache: "no-store", credentials: "omit" });
+  const response = await fetch(what, { method: "POST", body: JSON.stringify(question), cache: "no-store", credentials: "omit" });
   const answer = await response.json();
   const took = performance.now() - asked;
   if (took < 5000) offset = answer.utc * 1000 + took / 2 - Date.now();
@@ -350,7 +350,7 @@ async function start() {
   if (language && language !== document.documentElement.dataset.language && !new URLSearchParams(location.search).has("l"))
     return location.replace(`?l=${language}${location.hash}`);
   listen();
-  const worker = navigator.serviceWorker?.register("/pass/worker.js", { scope: "/pass/" }) ?? Promise.reject();
+  const worker = navigator.serviceWorker?.register("worker.js", { scope: "./" }) ?? Promise.reject();
   worker.catch(() => say("online-only", true)); // as in the browsers inside other apps on an iPhone
   const iphone = "standalone" in navigator;
   say("iphone", iphone && !standalone);

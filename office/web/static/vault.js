@@ -16,8 +16,8 @@ async function store(mode) {
   return (await wait(opening)).transaction("passes", mode).objectStore("passes");
 }
 
-/** All passes on this phone, as they were kept. */
-export const all = async () => wait((await store("readonly")).getAll());
+/** This site's passes on this phone, as they were kept; another site of the group has a page of its own for its own. */
+export const all = async () => (await wait((await store("readonly")).getAll())).filter((one) => one.site === document.documentElement.dataset.site);
 export const keep = async (one) => wait((await store("readwrite")).put(one));
 export const forget = async (pass) => wait((await store("readwrite")).delete(pass));
 

@@ -1,5 +1,6 @@
-// Keeps the holder's page on the phone, so that it opens without a network. RELEASE and SHELL stand above.
-const NAME = `menshen-pass-${RELEASE}`;
+// Keeps the holder's page on the phone, so that it opens without a network. RELEASE, PLACE and SHELL stand above.
+const NAME = `menshen-pass-${PLACE}${RELEASE}`;
+const OURS = new RegExp(`^menshen-pass-${PLACE}[0-9a-f]{12}$`);
 
 self.addEventListener("install", (event) => {
   const fresh = SHELL.map((path) => new Request(path, { cache: "reload", credentials: "omit" }));
@@ -7,7 +8,7 @@ self.addEventListener("install", (event) => {
 });
 
 self.addEventListener("activate", (event) => {
-  const old = caches.keys().then((names) => Promise.all(names.filter((name) => name.startsWith("menshen-pass-") && name !== NAME).map((name) => caches.delete(name))));
+  const old = caches.keys().then((names) => Promise.all(names.filter((name) => OURS.test(name) && name !== NAME).map((name) => caches.delete(name))));
   event.waitUntil(old.then(() => self.clients.claim()));
 });
 

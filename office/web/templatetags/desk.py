@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from office import issuing
 from office.models import Gap
-from office.web import assets, words
+from office.web import assets, places, words
 
 register = template.Library()
 
@@ -17,6 +17,18 @@ register = template.Library()
 def asset(name: str) -> str:
     """Where a page finds one of the pages' own files."""
     return assets.address(name)
+
+
+@register.simple_tag
+def door(name: str) -> str:
+    """Where a page finds one at the door."""
+    return places.door(name)
+
+
+@register.filter
+def at_site(name: str) -> str:
+    """Where a page finds another site's first page."""
+    return places.site(name)
 
 
 @register.filter

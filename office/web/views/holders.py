@@ -14,13 +14,14 @@ from typing import Any, Final
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from office import home as homes
-from office import issuing, phones
+from office import issuing, phones, registry
 from office.faults import OfficeFault
 from office.keyring import Keyring
 from office.logs import log
@@ -65,9 +66,9 @@ def manifest(request: HttpRequest) -> HttpResponse:
     del request
     site = Site.objects.first()
     said = {
-        "id": "/pass/",
-        "start_url": "/pass/",
-        "scope": "/pass/",
+        "id": reverse("holder"),
+        "start_url": reverse("holder"),
+        "scope": reverse("holder"),
         "display": "standalone",
         "orientation": "portrait",
         "name": f"{site or 'menshen'} · {_('pass')}",
@@ -88,9 +89,11 @@ def manifest(request: HttpRequest) -> HttpResponse:
 def worker(request: HttpRequest) -> HttpResponse:
     """The service worker: which files a phone keeps, under a name that changes with any of them."""
     del request
-    kept = ["/pass/", *(f"/pass/?l={language}" for language in LANGUAGES), *map(assets.address, _FILES)]
+    shell = reverse("holder")
+    kept = [shell, *(f"{shell}?l={language}" for language in LANGUAGES), *map(assets.address, _FILES)]
     release = hashlib.sha256(json.dumps([kept, *map(_shell, LANGUAGES)]).encode()).hexdigest()[:12]
-    head = f"const RELEASE = {json.dumps(release)};\nconst SHELL = {json.dumps(kept)};\n"
+    place = f"{registry.the_site()}-" if homes.current().group else ""  # another site's page is its own
+    head = f"const RELEASE = {json.dumps(release)};\nconst PLACE = {json.dumps(place)};\nconst SHELL = {json.dumps(kept)};\n"
     script = head.encode() + assets.contents()["worker.js"]
     return HttpResponse(script, content_type="text/javascript; charset=utf-8")
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 from urllib.parse import urlencode
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import get_language
@@ -13,9 +14,9 @@ from django.views.decorators.http import require_safe
 from office.feed import Wish
 from office.models import Gate
 from office.web import lookup, scene
+from office.web.duties import rights
 from office.web.forms import OrderForm, SearchForm
 from office.web.hub import HUB, Crowded, Reader
-from office.web.models import Account
 from office.web.reading import shows
 from office.web.rights import needs, sees_names
 from office.web.roles import Right
@@ -48,10 +49,9 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
             async for message in HUB.listen(reader, after):
                 if time.monotonic() - looked > _LOOK_AGAIN_S:
                     looked = time.monotonic()
-                    if not await Account.objects.filter(
-                        username=account.get_username(), is_active=True
-                    ).aexists():
-                        return  # the account was closed meanwhile
+                    now = await sync_to_async(rights)(account.get_username())
+                    if Right.SEE_LIVE not in now or (reader.names and Right.SEE_PEOPLE not in now):
+                        return  # the account was closed meanwhile, or its role here ended or changed
                 yield message
         except Crowded:
             yield b"retry: 60000\n\n"

@@ -5,7 +5,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -47,7 +47,13 @@ def form(request: HttpRequest, gate: str) -> HttpResponse:
         else:
             answer = redirect("my-visit", visit.token)
             answer.set_cookie(
-                _COOKIE, visit.token, _REMEMBERED_S, httponly=True, samesite="Lax", secure=request.is_secure()
+                _COOKIE,
+                visit.token,
+                _REMEMBERED_S,
+                path=get_script_prefix(),
+                httponly=True,
+                samesite="Lax",
+                secure=request.is_secure(),
             )
             return answer
     mine = Visit.objects.filter(token=request.COOKIES.get(_COOKIE, ""), state__in=_OPEN).first()

@@ -148,7 +148,7 @@ def check_backup(file: Path, identity: Path | None, passphrase_file: Path | None
       menshen-office check-backup /mnt/backup
       menshen-office check-backup /mnt/backup --identity key.txt
     """
-    office = use(home)
+    office = use(home, whole=True)
     one = folder.newest_in(file) if file.is_dir() else file
     if identity is None and passphrase_file is None:
         _still_as_made(office, one)

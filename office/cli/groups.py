@@ -103,11 +103,11 @@ def take(directory: Path, same: tuple[str, ...], by: str, home: Path | None) -> 
 
 
 @group.command()
-@click.argument("site")
+@click.argument("leaving", metavar="SITE")
 @click.option("--out", required=True, type=_directory, help="Where its home goes; new, on the same disk.")
 @_by_option
 @home_option
-def part(site: str, out: Path, by: str, home: Path | None) -> None:
+def part(leaving: str, out: Path, by: str, home: Path | None) -> None:
     """Take SITE out of the group: its home stands alone in --out, with the accounts that had a role there.
 
     A running `serve` lets go of it by itself. Roles at other sites stay as they are.
@@ -116,7 +116,7 @@ def part(site: str, out: Path, by: str, home: Path | None) -> None:
     Example:
       menshen-office group part garden --out /srv/garden --home /srv/menshen
     """
-    whole = _group(home)
+    whole, site = _group(home), leaving
     if out.exists():
         raise OfficeFault(f"found {out}, wanted a name that is free")
     old = homes.use(home, site)

@@ -117,7 +117,7 @@ def _first_line(file: Path) -> str:
 
 @account.command()
 @click.argument("name")
-@click.option("--role", required=True, type=click.Choice(Role.values))
+@click.option("--role", required=True, type=click.Choice(Role.values), help="What NAME is there.")
 @click.option("--by", default=getpass.getuser, metavar="NAME", help="Kept in the history.")
 @home_option
 def appoint(name: str, role: str, by: str, home: Path | None) -> None:

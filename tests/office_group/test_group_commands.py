@@ -24,7 +24,7 @@ from tests.office_pages.desk import PASSWORD
 
 OF_MAIN = Path(__file__).parents[1] / "vectors" / "office-before-groups.json.zst"
 WITHOUT_A_HOME = {"broker"}
-OF_THE_GROUP = {"serve", "ingest", "audit", "backup", "account", "group", "site", "restore", "incident"}
+OF_THE_GROUP = {"serve", "ingest", "audit", "backup", "account", "group", "site", "restore", "incident", "check-backup"}
 
 
 def before_groups(home: Path) -> Path:
@@ -191,6 +191,7 @@ def test_each_command_that_works_on_a_home_takes_a_site() -> None:
 def given(tmp_path: Path) -> Path:
     """A file for commands that read one; those that write one find it taken, and say so."""
     (tmp_path / "given").write_text("name\n")
+    (tmp_path / "given.csv").write_text("name\n")
     (tmp_path / "new").mkdir()
     return tmp_path
 

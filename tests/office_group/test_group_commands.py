@@ -24,7 +24,18 @@ from tests.office_pages.desk import PASSWORD
 
 OF_MAIN = Path(__file__).parents[1] / "vectors" / "office-before-groups.json.zst"
 WITHOUT_A_HOME = {"broker"}
-OF_THE_GROUP = {"serve", "ingest", "audit", "backup", "account", "group", "site", "restore", "incident", "check-backup"}
+OF_THE_GROUP = {
+    "serve",
+    "ingest",
+    "audit",
+    "backup",
+    "account",
+    "group",
+    "site",
+    "restore",
+    "incident",
+    "check-backup",
+}
 
 
 def before_groups(home: Path) -> Path:

@@ -57,6 +57,10 @@ drill-list: setup-dev  ## sync killed 500 times while it switches lists (KILLS=5
 drill-updates: setup-dev  ## an update killed 200 times, and the power cut each time (root; KILLS=200)
 	@$(PY) -m tests.updates.drill $(or $(KILLS),200)
 
+.PHONY: drill-image
+drill-image: setup-dev  ## an image built twice, every file compared (root, Debian; 12 GB and half an hour)
+	@$(PY) -m tests.image.drill
+
 bench-passes: setup-dev  ## checking one pass beside the bare signature check
 	@$(PY) -m benchmarks.verify
 

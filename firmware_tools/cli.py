@@ -1,4 +1,4 @@
-"""menshen-firmware: the key ceremony, releases, and updates on a gate."""
+"""menshen-firmware: the key ceremony, releases, images, and updates on a gate."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from firmware_tools import passphrases
+from firmware_tools.image_cli import image
 from firmware_tools.key_files import CeremonyFault
 from firmware_tools.release_cli import release
 from firmware_tools.told import Told as _Told
@@ -24,13 +25,14 @@ _passphrase_file = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="menshen", prog_name="menshen-firmware")
 def main() -> None:
-    """Signed releases, and the keys that everything rests on.
+    """Signed releases, images of whole cards, and the keys that everything rests on.
 
     Exit codes: 0 done; 1 not done, with the reason on standard error; 2 the command line is wrong.
     """
 
 
 main.add_command(release)
+main.add_command(image)
 main.add_command(update)
 
 

@@ -131,17 +131,22 @@ def stage(version: str | None, config: Path) -> None:
 @update.command()
 @click.argument("bundle", type=click.Path(path_type=Path, dir_okay=False))
 @_config
-def first(bundle: Path, config: Path) -> None:
+@click.option(
+    "--slots",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder for the slots, where no gate.toml says it yet.",
+)
+def first(bundle: Path, config: Path, slots: Path | None) -> None:
     """Build the first slot of a machine that has none, from a bundle that you trust.
 
     \b
     Example:
       menshen-firmware update first menshen-0.2.0-x86_64.tar
     """
-    from firmware_tools.device import place, staging  # noqa: PLC0415  as above
+    from firmware_tools.device import guard, place, staging  # noqa: PLC0415  as above
 
     try:
-        manifest = staging.first(_place(config).slots, bundle)
+        manifest = staging.first(guard.Slots(slots) if slots else _place(config).slots, bundle)
     except place.UpdateFault as fault:
         raise Told(str(fault)) from fault
     click.echo(f"{manifest.version} stands in slot a, and runs from the next start on")

@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_tools.cli import main
+from firmware_tools.device import staging
+from firmware_tools.device.guard import Slots
 from firmware_tools.rollout import Rollout
 from tests.trusted_site import PASSPHRASE
 from tests.updates.shop import Shop
@@ -141,3 +143,14 @@ def test_the_words_of_a_real_process_are_one_sentence(tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_machine_without_a_gate_toml_gets_its_first_slot_where_its_maker_says(shop, tmp_path):
+    slots = tmp_path / "image" / "slots"
+    nowhere = ("--config", tmp_path / "gone.toml")
+    assert "is this gate enrolled?" in types("update", "first", shop.bundle("0.1.0"), *nowhere, fails=True)
+    assert not slots.exists()
+    first = staging.first(Slots(slots), shop.bundle("0.1.0"), sys.executable)
+    assert (first.version, Slots(slots).current()) == ("0.1.0", "a")
+    again = types("update", "first", shop.bundle("0.1.0"), *nowhere, "--slots", slots, fails=True)
+    assert f"found slots in {slots}, wanted none" in again

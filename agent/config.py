@@ -284,21 +284,26 @@ class ConfigFault(Exception):
         self.faults = faults
 
 
-def load(path: Path) -> GateConfig:
+def load(path: Path, *, with_broker: bool = True) -> GateConfig:
     """Read and check a configuration.
 
+    Args:
+        with_broker: as for examine.
     Raises:
         ConfigFault: it cannot be used; names every fault.
     """
-    config, faults = examine(path)
+    config, faults = examine(path, with_broker=with_broker)
     if config is None or faults:
         raise ConfigFault(path, faults)
     return config
 
 
-def examine(path: Path) -> tuple[GateConfig | None, tuple[str, ...]]:
+def examine(path: Path, *, with_broker: bool = True) -> tuple[GateConfig | None, tuple[str, ...]]:
     """Read a configuration and name all that is wrong with it.
 
+    Args:
+        with_broker: whether this user must be able to read the files that sign in to the broker: they are
+            sync's, and hidden from the gate.
     Returns:
         The configuration, None if its shape is wrong; and a sentence for each fault.
     """
@@ -317,7 +322,7 @@ def examine(path: Path) -> tuple[GateConfig | None, tuple[str, ...]]:
     except ValidationError as fault:
         return None, (*_shape_faults(fault), *_further_faults(fields, fault, path.resolve().parent))
     config = _beside(config, path.resolve().parent)
-    return config, tuple(_meaning_faults(config))
+    return config, tuple(_meaning_faults(config, with_broker=with_broker))
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -391,7 +396,7 @@ def _allowed(loc: tuple[int | str, ...]) -> str:
     return ", ".join([*(f"{n} (did you mean this?)" for n in near), *(n for n in names if n not in near)])
 
 
-def _meaning_faults(config: GateConfig) -> Iterator[str]:
+def _meaning_faults(config: GateConfig, *, with_broker: bool = True) -> Iterator[str]:
     """What only shows when the parts are seen together, or with the files they name."""
     try:
         board = board_of(config)
@@ -419,14 +424,14 @@ def _meaning_faults(config: GateConfig) -> Iterator[str]:
             f" {config.direction}, which sees nobody go both ways"
         )
     files = {"root": config.root}
-    if config.broker:
+    if config.broker and with_broker:
         files |= {
             f"broker.{key}": path
             for key in ("password_file", "tls_ca", "tls_cert", "tls_key")
             if (path := getattr(config.broker, key)) is not None
         }
     for key, path in files.items():
-        if not path.is_file() or not os.access(path, os.R_OK):
+        if not os.path.isfile(path) or not os.access(path, os.R_OK):  # noqa: PTH113  Path's raises where it may not look
             yield f"{key}: found {path}, wanted a file that this user can read"
 
 

@@ -22,12 +22,12 @@ def kept_at(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def load_or_last_good(path: Path) -> tuple[GateConfig | None, tuple[str, ...]]:
-    """The configuration; or, if it has faults, the last good one and those faults.
+    """The gate's configuration; or, if it has faults, the last good one and those faults.
 
     Returns:
         (None, faults) when there is neither.
     """
-    config, faults = examine(path)
+    config, faults = examine(path, with_broker=False)
     if config is not None and not faults:
         return config, ()
     return kept_good(), faults

@@ -124,3 +124,11 @@ def test_a_bench_gate_elsewhere_keeps_nothing(gate_toml, tmp_path, monkeypatch):
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "gate"))
     remember_good(load(gate_toml('state = "elsewhere"\n' + GOOD)))
     assert load_or_last_good(gate_toml("")) == (None, examine(gate_toml(""))[1])
+
+
+def test_the_gate_does_not_ask_for_the_files_that_only_sync_may_read(gate_toml, tmp_path):
+    broker = f'[broker]\nhost = "broker"\nusername = "north"\npassword_file = "{tmp_path}/hidden/password"\n'
+    path = gate_toml(GOOD + broker)
+    assert any(fault.startswith("broker.password_file: found") for fault in examine(path)[1])
+    config, faults = load_or_last_good(path)
+    assert (faults, config.broker.username) == ((), "north")

@@ -29,10 +29,14 @@ def fail(sentence: str) -> NoReturn:
     raise SystemExit(NOT_POSSIBLE)
 
 
-def loaded(path: Path) -> GateConfig:
-    """The configuration, or every fault in it and exit code 3."""
+def loaded(path: Path, *, with_broker: bool = True) -> GateConfig:
+    """The configuration, or every fault in it and exit code 3.
+
+    Args:
+        with_broker: as for agent.config.examine.
+    """
     try:
-        return load(path)
+        return load(path, with_broker=with_broker)
     except ConfigFault as fault:
         for sentence in fault.faults:
             click.echo(f"{path}: {sentence}", err=True)

@@ -30,7 +30,7 @@ def gate(config_path: Path) -> None:
 
     config, faults = load_or_last_good(config_path)
     if config is None:
-        loaded(config_path)
+        loaded(config_path, with_broker=False)
         return
     configure(gate=config.gate, process="gate")
     try:
@@ -61,7 +61,7 @@ def rest_pins(config_path: Path) -> None:
     from hw.pins import PinsFault, pin_factory  # noqa: PLC0415
     from hw.sim.line import SimulatedLine  # noqa: PLC0415
 
-    config: GateConfig = load_or_last_good(config_path)[0] or loaded(config_path)
+    config: GateConfig = load_or_last_good(config_path)[0] or loaded(config_path, with_broker=False)
     try:
         factory = pin_factory(config.board.pins)
         try:

@@ -27,7 +27,7 @@ def healthy(config_path: Path, must_be_online: bool) -> None:
     Example:
       menshen-agent healthy --online
     """
-    found = list(_ailments(loaded(config_path), must_be_online=must_be_online))
+    found = list(_ailments(loaded(config_path, with_broker=False), must_be_online=must_be_online))
     for sentence in found:
         click.echo(sentence)
     if found:

@@ -278,6 +278,9 @@ STEPS: Final[dict[str, Callable[[GateConfig, float], Found]]] = {
 }
 
 
+_SYNCS: Final = ("network", "broker", "list")
+
+
 @click.command()
 @click.argument("step", type=click.Choice(list(STEPS)))
 @config_option
@@ -304,7 +307,7 @@ def selftest(step: str, config_path: Path, for_s: float) -> None:
     Exits with 1 if the part is not as it should be.
     """
     try:
-        config = load(config_path)
+        config = load(config_path, with_broker=step in _SYNCS)
         logs.configure(gate=config.gate, process="selftest")
         found = STEPS[step](config, for_s)
     except ConfigFault as fault:

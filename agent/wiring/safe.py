@@ -78,7 +78,7 @@ def safe_config(path: Path) -> GateConfig:
     Raises:
         ConfigFault: neither does.
     """
-    config, faults = examine(path)
+    config, faults = examine(path, with_broker=False)
     for one in (config, kept_good()):
         if one is not None:
             with contextlib.suppress(BoardFault):

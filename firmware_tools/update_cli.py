@@ -87,7 +87,8 @@ def check(config: Path, source: str | None) -> None:
 @click.argument("version", required=False)
 @_config
 @_source
-def fetch(version: str | None, config: Path, source: str | None) -> None:
+@click.option("--if-named", is_flag=True, help="End well where gate.toml names no source; for a timer.")
+def fetch(version: str | None, config: Path, source: str | None, *, if_named: bool) -> None:
     """Bring the release that is due, or VERSION. A broken download goes on where it stopped.
 
     \b
@@ -97,6 +98,9 @@ def fetch(version: str | None, config: Path, source: str | None) -> None:
     from firmware_tools.device import fetching, place  # noqa: PLC0415  as above
 
     here = _place(config)
+    if if_named and not (source or here.source):
+        click.echo("nothing to do: update.source of gate.toml names no source of releases")
+        return
     try:
         done = fetching.fetch(here, _named(source) or here.source, place.moment(), version)
     except place.UpdateFault as fault:

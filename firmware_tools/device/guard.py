@@ -20,6 +20,10 @@ is kept; not well within its time, or not started three times, and the slot
 before runs again. The floor below which nothing is installed rises when a
 release is kept, never before.
 
+A gate that fails three times within half an hour on a slot that was kept gets
+no other slot but safe mode (menshen-safe.service), and `retry` has it tried
+again later. That is counted in memory: a machine that starts begins anew.
+
 The guard believes that a slot which says it is whole was verified when it was
 built (firmware_tools.device.staging); it checks no signatures.
 """
@@ -41,10 +45,19 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 SLOTS: Final = Path("/var/lib/menshen/slots")
 UNITS: Final = Path("/run/systemd/system")
+BASE_UNITS: Final = Path("/usr/lib/systemd/system")
 CONFIG: Final = Path("/etc/menshen/gate.toml")
+MEMORY: Final = Path("/run/menshen-guard")
+HEALTH: Final = Path("/run/menshen-gate/health.json")
 NAMES: Final = ("a", "b")
 RESTARTED: Final = ("menshen-gate.service", "menshen-sync.service", "menshen-guard-watch.service")
+TARGET: Final = "menshen-kiosk.target"
 MOST_STARTS: Final = 3
+MOST_FAILURES: Final = 3
+FAILURES_WITHIN_S: Final = 1800.0
+"""Longer than a gate without a camera waits for one, three times (agent.core.camera_watch)."""
+NEEDED: Final = ("opening", "released")
+"""A door in one of these states needs the process that holds it."""
 HEALTH_S: Final = 240.0
 LOOK_EVERY_S: Final = 5.0
 LOOK_LONGEST_S: Final = 60.0
@@ -391,11 +404,81 @@ class Slots:
         self._step("state kept")
 
 
+# --- a gate that keeps failing --------------------------------------------------
+
+
+class Failures:
+    """How often the gate has failed of late, on one slot, since the machine was started.
+
+    Args:
+        memory: a folder that a restart of the machine empties.
+    """
+
+    def __init__(self, memory: Path = MEMORY) -> None:
+        self._path = memory / "failed.json"
+
+    def note(self, slot: str, at: float) -> int:
+        """A run of the gate failed at a moment, in seconds since the machine was started.
+
+        Returns:
+            How many did within the time that counts; none if this one was counted before, since then nothing
+            has failed that was not answered yet.
+        """
+        before = [one for one in self._noted(slot) if 0 <= at - one < FAILURES_WITHIN_S]
+        if at in before:
+            return 0
+        counted = [*before, at][-MOST_FAILURES:]
+        beside = self._path.with_suffix(".new")
+        beside.write_text(json.dumps({"slot": slot, "at": counted}))
+        beside.replace(self._path)
+        return len(counted)
+
+    def _noted(self, slot: str) -> list[float]:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found = json.loads(self._path.read_bytes()[:_MAX_BYTES])
+            if found["slot"] == slot:
+                return [float(one) for one in found["at"]]
+        return []
+
+
+def last_failure() -> tuple[str, float] | None:
+    """How the gate's last run failed, in systemd's word for it, and when; None if it did not, or nobody says."""
+    properties = "Result", "ExecMainExitTimestampMonotonic"
+    asked = ["systemctl", "show", f"--property={','.join(properties)}", "menshen-gate.service"]
+    try:
+        said = subprocess.run(asked, capture_output=True, check=False, text=True, timeout=60).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    how, at_us = (found.get(name, "") for name in properties)
+    return (how, int(at_us) / 1e6) if how != "success" and at_us.isdecimal() else None
+
+
+def to_safe_mode(why: str, memory: Path = MEMORY) -> None:
+    """Serve the way out alone; systemd stops the gate, and whatever start of it is waiting."""
+    (memory / "why").write_text(f'WHY="{why}"\n')
+    subprocess.run(["systemctl", "--no-block", "start", "menshen-safe.service"], check=False, timeout=60)
+
+
+def retry(health: Path = HEALTH) -> str:
+    """Try the gate itself again in place of safe mode, unless somebody is just being let out.
+
+    Returns:
+        What was done, as a sentence.
+    """
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        door = json.loads(health.read_bytes()[:_MAX_BYTES]).get("door")
+        if door in NEEDED:
+            return f"the door is {door}; the gate is tried later"
+    subprocess.run(["systemctl", "--no-block", "start", "menshen-gate.service"], check=False, timeout=60)
+    return "the gate is tried again"
+
+
 # --- the machine around it ----------------------------------------------------
 
 
-def adopt(slots: Slots, units: Path) -> int:
-    """Put the running slot's units where systemd looks before the base system's.
+def adopt(slots: Slots, units: Path, base: Path = BASE_UNITS) -> int:
+    """Put those of the running slot's units that the base system does not have where systemd looks first.
 
     The guard's own stay the base system's, whatever a release says.
 
@@ -407,18 +490,26 @@ def adopt(slots: Slots, units: Path) -> int:
     if current is None:
         return 0
     theirs = slots.root / current / "units"
-    for path in sorted(theirs.glob("menshen-*")):
-        if not path.is_file() or path.name.startswith("menshen-guard"):
-            continue
-        data, target = path.read_bytes(), units / path.name
-        if not target.is_file() or target.read_bytes() != data:
-            target.write_bytes(data)
+    wanted = {
+        path.name: path.read_bytes()
+        for path in theirs.glob("menshen-*")
+        if path.is_file() and not path.name.startswith("menshen-guard")
+    }
+    for name in [name for name, data in wanted.items() if _holds(base / name, data)]:
+        del wanted[name]
+    for name, data in wanted.items():
+        if not _holds(units / name, data):
+            (units / name).write_bytes(data)
             changed += 1
     for target in units.glob("menshen-*"):
-        if target.is_file() and not (theirs / target.name).is_file():
+        if target.is_file() and target.name not in wanted:
             target.unlink()
             changed += 1
     return changed
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data
 
 
 def watch(
@@ -478,38 +569,31 @@ def unwatched() -> str:
     return ""
 
 
-def restart(*, gate: bool = True, watcher: bool = False) -> None:
-    """Let systemd read its units again and start what runs from a slot anew.
-
-    Args:
-        gate: the gate as well; it needs no telling when it is being started.
-        watcher: watch a trial, too.
-    """
-    if why := unwatched():
-        print(f"{why}: start the gate and sync anew")
-        return
-    commands = [
-        ["daemon-reload"],
-        ["--no-block", "restart", *(["menshen-gate.service"] if gate else []), "menshen-sync.service"],
-        ["--no-block", "try-restart", "menshen-provision.service"],
-        *([["--no-block", "restart", "menshen-guard-watch.service"]] if watcher else []),
-    ]
-    for command in commands:
-        subprocess.run(["systemctl", *command], check=False, timeout=60)
-
-
 def hand_over(slots: Slots, units: Path | None = None, *, gate: bool = True, watcher: bool = False) -> None:
     """After the link has changed: its units and its code run from now on, or somebody is told to see to it.
 
     Args:
         units: where they go; None is where systemd looks, if it runs the gate.
-        gate, watcher: see restart.
+        gate: start the gate anew as well; it needs no telling when it is being started.
+        watcher: watch a trial, too.
     """
-    if units is None and (why := unwatched()):
+    why = unwatched()  # before a unit is taken away that systemd knows until it reads them again
+    if why and units is None:
         print(f"{why}: start the gate and sync anew from {slots.root / 'current'}")
         return
     adopt(slots, units or UNITS)
-    restart(gate=gate, watcher=watcher)
+    if why:
+        print(f"{why}: start the gate and sync anew")
+        return
+    commands = [
+        ["daemon-reload"],
+        ["--no-block", "restart", *(["menshen-gate.service"] if gate else []), "menshen-sync.service"],
+        ["--no-block", "try-restart", "menshen-provision.service", "menshen-console.service"],
+        *([["--no-block", "restart", "menshen-guard-watch.service"]] if watcher else []),
+        ["--no-block", "start", TARGET],  # whatever else this slot wants to run
+    ]
+    for command in commands:
+        subprocess.run(["systemctl", *command], check=False, timeout=60)
 
 
 def _other(slot: str) -> str:
@@ -532,42 +616,84 @@ def _flush(directory: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """menshen-guard begin|adopt|watch|back, for systemd's units."""
+    """menshen-guard begin|adopt|watch|back|retry, for systemd's units."""
     parser = argparse.ArgumentParser(
         prog="menshen-guard", description="Which of two slots runs, and the way back."
     )
-    parser.add_argument("what", choices=("begin", "adopt", "watch", "back"))
+    parser.add_argument("what", choices=_DEEDS)
     parser.add_argument("--slots", type=Path, default=SLOTS)
     parser.add_argument("--units", type=Path, help=f"default: {UNITS}, where systemd runs the gate")
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--within", type=float, default=HEALTH_S, metavar="SECONDS")
     parser.add_argument("--every", type=float, default=LOOK_EVERY_S, metavar="SECONDS")
     asked = parser.parse_args(arguments)
-    slots = Slots(asked.slots)
-    before = slots.current()
     try:
-        if asked.what == "begin":
-            if said := slots.begin():
-                print(f"guard: {said}")
-            if slots.current() != before:
-                hand_over(slots, asked.units, gate=False)
-        elif asked.what == "adopt":
-            slots.begin() if slots.state().trial is None else None
-            print(f"guard: {adopt(slots, asked.units or UNITS)} units of slot {slots.current()} taken")
-        elif asked.what == "watch":
-            agent = asked.slots / "current" / "venv" / "bin" / "menshen-agent"
-            kept = watch(
-                slots, [str(agent), "healthy", "--config", str(asked.config)], asked.within, asked.every
-            )
-            print("guard: " + {None: "nothing is on trial", True: "kept", False: "went back"}[kept])
-        else:
-            print(f"guard: {slots.go_back('asked to')}")
-        if asked.what in {"watch", "back"} and slots.current() != before:
-            hand_over(slots, asked.units)
+        if said := _DEEDS[asked.what](Slots(asked.slots), asked):
+            print(f"guard: {said}")
     except (GuardFault, OSError) as fault:
         print(f"guard: {fault}", file=sys.stderr)
         return 3
     return 0
+
+
+def _begins(slots: Slots, asked: argparse.Namespace) -> str:
+    before = slots.current()
+    if said := slots.begin():
+        print(f"guard: {said}")
+    if slots.current() != before:
+        hand_over(slots, asked.units, gate=False)
+    elif slots.state().trial is None:
+        return _count(slots)
+    return ""
+
+
+def _count(slots: Slots) -> str:
+    """Before a start on a slot that was kept: has the gate failed too often?"""
+    if not (current := slots.current()) or unwatched() or not (failure := last_failure()):
+        return ""
+    how, at = failure
+    if not (times := Failures().note(current, at)):
+        return "the gate is given another try"
+    if times < MOST_FAILURES:
+        return f"the gate has failed, {how}; that makes {times}, and {MOST_FAILURES} make safe mode"
+    why = f"the gate failed {times} times within {FAILURES_WITHIN_S / 60:.0f} minutes, the last time: {how}"
+    to_safe_mode(why)
+    return f"safe mode, because {why}"
+
+
+def _adopts(slots: Slots, asked: argparse.Namespace) -> str:
+    if slots.state().trial is None:
+        slots.begin()
+    changed = adopt(slots, asked.units or UNITS)
+    if changed and not unwatched():
+        for command in (["daemon-reload"], ["--no-block", "start", TARGET]):
+            subprocess.run(["systemctl", *command], check=False, timeout=60)
+    return f"slot {slots.current()} runs, and {changed} of its units were taken"
+
+
+def _watches(slots: Slots, asked: argparse.Namespace) -> str:
+    agent = slots.root / "current" / "venv" / "bin" / "menshen-agent"
+    kept = watch(slots, [str(agent), "healthy", "--config", str(asked.config)], asked.within, asked.every)
+    if kept is False:
+        hand_over(slots, asked.units)
+    return {None: "nothing is on trial", True: "kept", False: "went back"}[kept]
+
+
+def _backs(slots: Slots, asked: argparse.Namespace) -> str:
+    before = slots.current()
+    said = slots.go_back("asked to")
+    if slots.current() != before:
+        hand_over(slots, asked.units)
+    return said
+
+
+_DEEDS: Final[dict[str, Callable[[Slots, argparse.Namespace], str]]] = {
+    "begin": _begins,
+    "adopt": _adopts,
+    "watch": _watches,
+    "back": _backs,
+    "retry": lambda _slots, _asked: retry(),
+}
 
 
 if __name__ == "__main__":

@@ -304,6 +304,51 @@ def test_the_running_slots_units_are_taken_and_its_guards_are_not(slots, tmp_pat
     }
 
 
+def test_units_that_the_base_system_has_as_well_are_left_to_it(slots, tmp_path):
+    units, base = tmp_path / "run", tmp_path / "base"
+    for folder in (units, base, slots.root / "a" / "units"):
+        folder.mkdir()
+    for name, text in (("menshen-gate.service", "same"), ("menshen-sync.service", "of a")):
+        (slots.root / "a" / "units" / name).write_text(text)
+        (base / name).write_text("same")
+    assert guard.adopt(slots, units, base) == 1
+    assert [path.name for path in units.iterdir()] == ["menshen-sync.service"]
+    assert guard.adopt(slots, units, base) == 0
+    (slots.root / "a" / "units" / "menshen-sync.service").write_text("same")
+    assert guard.adopt(slots, units, base) == 1, "taken away again"
+    assert list(units.iterdir()) == []
+
+
+# --- a gate that keeps failing ----------------------------------------------------
+
+
+def test_failures_count_within_half_an_hour_on_one_slot(tmp_path):
+    failures = guard.Failures(tmp_path)
+    assert [failures.note("a", at) for at in (1000.0, 2000.0, 2700.0)] == [1, 2, 3]
+    assert guard.Failures(tmp_path).note("a", 2700.0) == 0, "whoever tries again is not told of it twice"
+    assert failures.note("a", 2701.0) == 3, "one more is enough again"
+    assert failures.note("b", 2702.0) == 1, "another slot has failures of its own"
+    assert failures.note("a", 2703.0) == 1
+    assert failures.note("a", 2703.0 + guard.FAILURES_WITHIN_S) == 1
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"{", b"[]", b'{"slot": "a", "at": "x"}', b'{"slot": "a", "at": [9e9]}']
+)
+def test_what_was_counted_may_be_rubbish(tmp_path, rubbish):
+    """9e9: a time that has not come, as of another start of the machine."""
+    (tmp_path / "failed.json").write_bytes(rubbish)
+    assert guard.Failures(tmp_path).note("a", 1000.0) == 1
+
+
+def test_safe_mode_is_not_left_while_somebody_is_let_out(tmp_path):
+    health = tmp_path / "health.json"
+    health.write_text('{"mode": "safe", "door": "opening"}')
+    assert guard.retry(health) == "the door is opening; the gate is tried later"
+    health.write_text('{"mode": "safe", "door": "released"}')
+    assert guard.retry(health) == "the door is released; the gate is tried later"
+
+
 def test_history_is_numbered_and_bounded():
     state = State("a")
     for n in range(40):

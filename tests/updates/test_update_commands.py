@@ -123,6 +123,13 @@ def test_a_timer_builds_a_release_once(shop):
     assert shop.slots.about("b")["version"] == "0.2.0"
 
 
+def test_a_timer_finds_nothing_to_do_where_no_source_is_named(shop):
+    config = shop.gate_toml()
+    config.write_text(config.read_text().replace(f'"dir:{shop.site.repo}"', '"mqtt"'))
+    assert "found no source of releases" in on(shop, "fetch", fails=True)
+    assert on(shop, "fetch", "--if-named").startswith("nothing to do: update.source of gate.toml names")
+
+
 def test_a_machine_gets_its_first_slot_once(shop):
     bundle = shop.bundle("0.1.0")
     assert "0.1.0 stands in slot a" in on(shop, "first", str(bundle))

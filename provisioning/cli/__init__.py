@@ -5,7 +5,7 @@ import click
 from provisioning import site_file
 from provisioning.cli.cable import cable
 from provisioning.cli.change import backup, config, decommission, restore
-from provisioning.cli.device import device, gadget
+from provisioning.cli.device import device, first_boot, gadget
 from provisioning.cli.enrol import batch, enrol, guided
 from provisioning.cli.keys import ca, technician
 from provisioning.cli.look import doctor, identify, logs, network, ports, support, time
@@ -47,7 +47,7 @@ def explain_site_file() -> None:
 for _command in (
     *(enrol, batch, test, test_card, identify, ports, network, time, logs, doctor, support),
     *(config, backup, restore, decommission),
-    *(ca, technician, explain_site_file, device, gadget, cable),
+    *(ca, technician, explain_site_file, device, gadget, first_boot, cable),
 ):
     main.add_command(_command)
 

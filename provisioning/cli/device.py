@@ -135,3 +135,36 @@ def gadget(*, state: Path) -> None:
     except OSError as fault:
         fail(f"{fault.filename}: {fault.strerror}; this wants root and the module libcomposite")
     click.echo(f"serial port on {controller}, for whoever plugs a cable in")
+
+
+@click.command("first-boot")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=Path("/var/lib/menshen"),
+    show_default=True,
+    help="The data partition's folder.",
+)
+@click.option(
+    "--etc",
+    type=click.Path(path_type=Path),
+    default=Path("/etc"),
+    show_default=True,
+    help="Where the machine's id and its accounts lie.",
+)
+def first_boot(*, state: Path, etc: Path) -> None:
+    """Make this machine itself: try its disk, lock every password, draw its number, make its key. Once."""
+    from provisioning import first_boot as first  # noqa: PLC0415  for a kiosk's first start alone
+
+    try:
+        made = first.first_boot(state, etc)
+    except (first.FirstBootFault, identity.KeyFault) as fault:
+        fail(str(fault))
+    except OSError as fault:
+        fail(f"{fault.filename}: {fault.strerror}; this wants root and a data partition")
+    if made is None:
+        click.echo(f"done before; {state / first.NOTE} says what came of it")
+        return
+    for name in made.locked:
+        click.echo(f"the password of {name} came with the image and is locked")
+    click.echo(f"this is kiosk {made.device_id}, its key {made.journal_key}, {made.free_mb} MB free")

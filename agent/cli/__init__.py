@@ -11,6 +11,7 @@ import click
 
 COMMANDS: Final = {
     "check": "agent.cli.check:check",
+    "console": "agent.cli.console:console",
     "decode": "agent.cli.decode:decode",
     "doctor": "agent.cli.doctor:doctor",
     "focus": "agent.cli.focus:focus",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S: Final = 1.0
 WRITE_EVERY_S: Final = 30.0
+FIRST_AFTER_S: Final = 5.0
+"""The first word is before the first picture; the second comes sooner."""
 _log = structlog.get_logger("agent.stores.vitals")
 
 
@@ -105,7 +107,7 @@ class HealthFile:
         self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        due, weight = 0.0, None
+        due, weight, every_s = 0.0, None, FIRST_AFTER_S
         while True:
             try:
                 anew = time.monotonic() >= due
@@ -121,7 +123,8 @@ class HealthFile:
                 if anew or seen != weight:
                     write(self._path, health)
                     weight = seen
-                    due = time.monotonic() + WRITE_EVERY_S if anew else due
+                    if anew:
+                        due, every_s = time.monotonic() + every_s, WRITE_EVERY_S
             except Exception as fault:  # noqa: BLE001  nothing here may cost the gate anything
                 _log.warning("health.unwritten", found=repr(fault))
                 due = time.monotonic() + WRITE_EVERY_S

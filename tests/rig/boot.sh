@@ -1,13 +1,13 @@
 #!/bin/sh
 # Boot this machine's own systemd as the first process of a container that shows the
-# machine's own files with a throw-away layer on top, with menshen's units in it.
-# All mounts live in a mount namespace and end with it.
+# machine's own files with a throw-away layer on top, as a kiosk: what systemd/install.sh installs,
+# and slots that STAGED fills. All mounts live in a mount namespace and end with it.
 #
-#   boot.sh STAGE REPORT REPO SITE_PACKAGES PYTHON_PREFIX PYTHON
+#   boot.sh STAGE REPORT REPO SITE_PACKAGES PYTHON_PREFIX PYTHON STAGED
 # to be run under: unshare -m -p -u -i -n -C --fork --kill-child
 # Exit 77: this machine does not allow it.
 set -eu
-stage=$1 report=$2 repo=$3 site=$4 prefix=$5 python=$6
+stage=$1 report=$2 repo=$3 site=$4 prefix=$5 python=$6 staged=$7
 
 can_not() { echo "rig: this machine can't do it: $1"; exit 77; }
 
@@ -39,32 +39,32 @@ done
 
 # What the units will run, out of /home and /root, which they can't see.
 for pair in "$repo:src" "$site:site" "$prefix:python"; do
-    mkdir -p "$root/opt/menshen/${pair#*:}"
-    mount --bind "${pair%:*}" "$root/opt/menshen/${pair#*:}"
+    mkdir -p "$root/opt/rig/${pair#*:}"
+    mount --bind "${pair%:*}" "$root/opt/rig/${pair#*:}"
 done
-mkdir -p "$root/opt/menshen/venv/bin" "$root/etc/menshen" "$root/report"
+mkdir -p "$root/etc/menshen" "$root/report"
 mount --bind "$report" "$root/report"
-printf '#!/bin/sh\nPYTHONPATH=/opt/menshen/src:/opt/menshen/site exec %s /opt/menshen/src/tests/rig/prisoner.py "$1"\n' "$python" \
-    >"$root/opt/menshen/venv/bin/menshen-agent"
-chmod 755 "$root/opt/menshen/venv/bin/menshen-agent"
 
-rm -rf "$root/etc/systemd/system"
-mkdir -p "$root/etc/systemd/system"
-cp "$repo"/systemd/*.service "$root/etc/systemd/system/"
-touch "$root/etc/menshen/gate.toml"
-chroot "$root" systemd-sysusers - <"$repo/systemd/sysusers.d/menshen.conf"
-chroot "$root" systemd-tmpfiles --create - <"$repo/systemd/tmpfiles.d/menshen.conf"
-for side in gate sync; do
-    echo secret >"$root/var/lib/menshen/keys/$side/key"
-    echo public >"$root/var/lib/menshen/$side/theirs"
-    chmod 640 "$root/var/lib/menshen/$side/theirs"
-    chroot "$root" chown "menshen-$side" "/var/lib/menshen/keys/$side/key"
-    chroot "$root" chown "menshen-$side:menshen" "/var/lib/menshen/$side/theirs"
-    mkdir "$root/etc/systemd/system/menshen-$side.service.d"
-    printf '[Service]\nStandardOutput=append:/report/%s.jsonl\nStandardError=append:/report/%s.err\n' "$side" "$side" \
-        >"$root/etc/systemd/system/menshen-$side.service.d/report.conf"
-done
-printf '[Unit]\nWants=menshen-gate.service menshen-sync.service\n' >"$root/etc/systemd/system/rig.target"
+rm -rf "$root/etc/systemd/system" "$root/var/lib/menshen" "$root/var/log/journal"
+"$repo/systemd/install.sh" kiosk "$root"
+chroot "$root" systemd-sysusers menshen.conf
+chroot "$root" systemd-tmpfiles --create menshen.conf
+
+# slot NAME VERSION: a slot that says it is whole, with this tree's units and no program yet.
+slot() {
+    slot=$root/var/lib/menshen/slots/$1
+    mkdir -p "$slot/venv/bin" "$slot/units"
+    ln -s "$python" "$slot/venv/bin/python"
+    cp "$repo"/systemd/*.service "$repo"/systemd/*.timer "$repo"/systemd/*.path "$repo"/systemd/*.target "$slot/units/"
+    printf '{"version": "%s", "floor": "0.0.0", "stores": {}}' "$2" >"$slot/slot.json"
+}
+# program FILE SHELL: a program that runs a line of shell with this tree's code to be found.
+program() {
+    printf '#!/bin/sh\nexport PYTHONPATH=/opt/rig/src:/opt/rig/site LD_LIBRARY_PATH=/opt/rig/python/lib\n%s\n' "$2" >"$1"
+    chmod 755 "$1"
+}
+printf '[Unit]\nWants=menshen-kiosk.target\n' >"$root/etc/systemd/system/rig.target"
+. "$staged"
 
 # pivot, not chroot: a process in a chroot may not make the user namespace that PrivateUsers= asks for.
 mkdir -p "$root/machine"

@@ -1,4 +1,6 @@
-"""Stands where menshen-agent stands on a device, tries what its unit should forbid, and reports.
+"""Stands where menshen's programs stand on a device, tries what its unit should forbid, and reports.
+
+    prisoner.py PROGRAM COMMAND...
 
 One line of JSON on standard output: what it was started as, and for each thing
 tried "done" or the error's name. Run by systemd inside the unit's confinement.
@@ -24,6 +26,9 @@ from hw.outputs import rest_pins
 from hw.pins import pin_factory
 
 LIVES_S = 3.0
+LIVE = {"gate", "sync", "safe"}
+"""What systemd waits for to say that it is ready."""
+HOMES = {"sync": "sync", "update-fetch": "updates", "update-auto": "slots", "guard-begin": "slots"}
 PATIENCE_S = 20.0
 
 
@@ -41,32 +46,71 @@ def main(role: str) -> None:
     attempt("listen to netlink", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close())
     attempt("set the clock", lambda: time.clock_settime(time.CLOCK_REALTIME, time.time()))
     attempt("open a device that is not ours", lambda: Path("/dev/foreign").open("rb").close())
-    for place in ("/var/lib/menshen/gate", "/var/lib/menshen/sync", "/etc/menshen", "/usr", "/home"):
-        attempt(f"write to {place}", lambda place=place: Path(place, f"{role}.tried").touch())
+    for place in (
+        *(
+            "/var/lib/menshen/gate",
+            "/var/lib/menshen/sync",
+            "/var/lib/menshen/updates",
+            "/var/lib/menshen/slots",
+        ),
+        *("/run/systemd/system", "/etc/menshen", "/etc", "/usr", "/home"),
+    ):
+        attempt(f"write to {place}", lambda place=place: write(Path(place, f".{role}.tried")))
     for file in (
         "/etc/menshen/gate.toml",
         "/var/lib/menshen/gate/theirs",
         "/var/lib/menshen/sync/theirs",
         "/var/lib/menshen/keys/gate/key",
         "/var/lib/menshen/keys/sync/key",
+        "/etc/menshen/broker.password",
         "/proc/1/environ",
         "/proc/cpuinfo",
     ):
         attempt(f"read {file}", lambda file=file: Path(file).read_bytes())
     attempt("ask the kernel for the time's trust", kernel_says_synced)
+    attempt("ask systemd for something", ask_systemd)
+    attempt("give a file to another user", lambda: give_away(role))
     attempt("load the native libraries", load_native)
     attempt("keep a database", lambda: keep_database(role))
     attempt("rest the pins of a simulated board", rest)
-    attempt("pass the gate's health on", lambda: pass_health_on(role))
+    if role in {"gate", "sync"}:
+        attempt("pass the gate's health on", lambda: pass_health_on(role))
     print(json.dumps({"role": role, "tried": tried}), flush=True)
 
     dog = watchdog_from()
     dog.ready()
     until = time.monotonic() + LIVES_S
-    while role != "rest-pins" and time.monotonic() < until:
+    while role in LIVE and time.monotonic() < until:
         dog.pat()
         time.sleep(0.2)
     dog.close()
+
+
+def role_of(program: str, command: list[str]) -> str:
+    """Such as gate, update-fetch or guard-begin."""
+    words = [word for word in command if not word.startswith(("-", "/"))]
+    prefix = ["guard"] if program == "guard" else []
+    return "-".join([*prefix, *words[:2]]) if words[0] == "update" else "-".join([*prefix, words[0]])
+
+
+def write(path: Path) -> None:
+    path.touch()
+    path.unlink()
+
+
+def ask_systemd() -> None:
+    """As root asks it to start a unit: over a socket that is root's alone."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as mouth:
+        mouth.connect("/run/systemd/private")
+
+
+def give_away(role: str) -> None:
+    path = Path("/var/lib/menshen", HOMES.get(role, "gate"), f".{role}.given")
+    path.touch()
+    try:
+        os.chown(path, 1, 1)
+    finally:
+        path.unlink()
 
 
 def speak() -> None:
@@ -88,8 +132,7 @@ def load_native() -> None:
 
 
 def keep_database(role: str) -> None:
-    home = "sync" if role == "sync" else "gate"
-    with contextlib.closing(sqlite3.connect(f"/var/lib/menshen/{home}/tried.db")) as db:
+    with contextlib.closing(sqlite3.connect(f"/var/lib/menshen/{HOMES.get(role, 'gate')}/tried.db")) as db:
         db.execute("PRAGMA journal_mode = wal")
         db.execute("CREATE TABLE IF NOT EXISTS tried (what)")
         db.commit()
@@ -115,4 +158,4 @@ def rest() -> None:
 
 if __name__ == "__main__":
     os.umask(0o027)
-    main(sys.argv[1])
+    main(role_of(sys.argv[1], sys.argv[2:]))

@@ -1,6 +1,7 @@
 """The drawings in docs/architecture.md say what the import contract, the units and the key ceremony say."""
 
 import configparser
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,13 +81,18 @@ def test_the_other_parties_are_drawn_with_all_that_they_import():
 
 
 def test_the_drawn_processes_are_those_of_the_units():
+    """Three do the work; those that start, watch and replace them stand in the table of docs/device.md."""
     found = {}
+    keepers = (ROOT / "docs" / "device.md").read_text(encoding="utf-8")
     for path in (ROOT / "systemd").glob("*.service"):
         unit = configparser.ConfigParser(strict=False, interpolation=None)
         unit.optionxform = str  # type: ignore[assignment]  # names of settings keep their case
         unit.read(path, encoding="utf-8")
-        start = unit["Service"]["ExecStart"].rpartition("/opt/menshen/venv/bin/")[2]
-        if unit["Service"].get("Type") != "oneshot":
+        start = unit["Service"]["ExecStart"].rpartition("/")[2]
+        kept = re.match(r"menshen-(safe|console|guard|update|first-boot)", path.stem)
+        if kept:
+            assert f"menshen-{kept[1]}" in keepers, path.name
+        elif unit["Service"].get("Type") != "oneshot":
             found[path.name] = (unit["Service"].get("User", "root"), " ".join(start.split()[:2]))
     shown = {
         box.attrib["data-unit"]: (box.attrib["data-user"], box.attrib["data-command"])

@@ -88,7 +88,7 @@ def test_the_drawn_processes_are_those_of_the_units():
         unit = configparser.ConfigParser(strict=False, interpolation=None)
         unit.optionxform = str  # type: ignore[assignment]  # names of settings keep their case
         unit.read(path, encoding="utf-8")
-        start = unit["Service"]["ExecStart"].rpartition("/")[2]
+        start = unit["Service"]["ExecStart"].rpartition("/venv/bin/")[2]
         kept = re.match(r"menshen-(safe|console|guard|update|first-boot)", path.stem)
         if kept:
             assert f"menshen-{kept[1]}" in keepers, path.name

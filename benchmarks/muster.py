@@ -3,7 +3,8 @@
     make bench-muster                    (INSIDE=5000)
 
 The page is asked for as a browser does, by a fresh server and again; names are sealed, each under its own key. The
-floor, in the same run, is one plain query for the rows that the page is made of, names not opened.
+floor, in the same run, is one plain query for the rows that the page is made of, names not opened. Then the
+same by four gates' own accounts of as many passages each, of which the office has not heard.
 """
 
 import http.client
@@ -15,6 +16,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from office.home import prepare
 
 prepare()
@@ -22,9 +25,14 @@ prepare()
 from django.db import transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from office import registry  # noqa: E402
+from agent.core.keys import Alg, PublicKey  # noqa: E402
+from agent.core.memory import Way  # noqa: E402
+from agent.core.moments import Trust  # noqa: E402
+from agent.core.muster import Muster, Seen  # noqa: E402
+from office import mustering, registry  # noqa: E402
 from office.models import Pass, PassState, Person  # noqa: E402
-from office.web import files  # noqa: E402
+from office.web import files as personal  # noqa: E402
+from office.web import muster  # noqa: E402
 from office.web.models import Inside  # noqa: E402
 from tests.office_pages.desk import Desk  # noqa: E402
 from tests.office_pages.serving import served_at  # noqa: E402
@@ -38,7 +46,7 @@ def _fill(desk: Desk) -> None:
     with transaction.atomic():
         people = [Person.of_name(site, f"Person {number}") for number in range(INSIDE)]
         for number, person in enumerate(people):
-            files.change(person, {"unit": f"{number // 100}-{number % 100}", "phone": ""}, "chen")
+            personal.change(person, {"unit": f"{number // 100}-{number % 100}", "phone": ""}, "chen")
         passes = [
             Pass(
                 pass_id=f"{number:016x}",
@@ -78,6 +86,31 @@ def _page_s(port: int, cookie: str) -> tuple[float, int]:
     return time.perf_counter() - begin, found
 
 
+def _accounts(desk: Desk) -> list[bytes]:
+    """Four gates that the office has not heard, each with a passage of everybody; at the last all are inside."""
+    now, files = int(time.time()) + 600, []
+    for number in range(4):
+        gate, key = desk.gate(f"gate-{number}"), Ed25519PrivateKey.generate()
+        raw = key.public_key().public_bytes_raw()
+        gate.journal_key = str(PublicKey(Alg.ED25519, raw))
+        gate.save()
+        way = Way.IN if number == 3 else Way.OUT
+        seen = tuple(Seen(f"{one:016x}", gate.name, "main", way, now + number) for one in range(INSIDE))
+        bare = Muster(gate.site.name, gate.name, now, Trust.SYNCED, seen)
+        files.append(bare.signed(key.sign(bare.signed_by_gate())).to_bytes())
+    return files
+
+
+def _together_s(files: list[bytes]) -> float:
+    begin = time.perf_counter()
+    site = registry.the_site()
+    accounts = [mustering.read_file(f"{number}", data, site) for number, data in enumerate(files)]
+    found = sum(len(those) for _, those in muster.inside(accounts, names=True))
+    if found != INSIDE:
+        raise SystemExit(f"found {found} of {INSIDE} people by the gates' accounts")
+    return time.perf_counter() - begin
+
+
 def main() -> None:
     """Print a table."""
     with tempfile.TemporaryDirectory(prefix="menshen-muster-") as directory:
@@ -89,6 +122,8 @@ def main() -> None:
         with served_at(desk) as served:
             first, _ = _page_s(served.port, cookie)
             again = [_page_s(served.port, cookie)[0] for _ in range(_ROUNDS)]
+        files = _accounts(desk)
+        together = statistics.median(_together_s(files) for _ in range(_ROUNDS))
     median = statistics.median(again)
     print(f"{INSIDE} people inside           seconds   of the floor")
     print(f"floor: the rows alone        {floor:8.3f}          1.0")
@@ -96,6 +131,7 @@ def main() -> None:
     print(
         f"page, median of {_ROUNDS}            {median:8.3f}   {median / floor:10.1f}   most {max(again):.3f}"
     )
+    print(f"list, with 4 gates' accounts {together:8.3f}   {together / floor:10.1f}")
 
 
 if __name__ == "__main__":

@@ -307,6 +307,8 @@ class Kiosk:
             data = self._machine.examined(self._enrolments.folder / "gate.toml")
         elif params.what == "support":
             data = self._machine.packed(self._enrolments.folder / "gate.toml")
+        elif params.what == "inside":
+            data = self._machine.mustered(self._enrolments.folder / "gate.toml")
         elif params.what == "sessions":
             data = self._sessions.read()[-wire.MAX_READ :]
         elif params.what in self._enrolments.files():

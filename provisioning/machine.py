@@ -23,6 +23,7 @@ JOURNALCTL: Final = ("journalctl", "--unit=menshen-*", "--output=short-iso", "--
 SELFTEST: Final = ("menshen-agent", "selftest")
 DOCTOR: Final = ("menshen-agent", "doctor")
 SUPPORT: Final = ("menshen-agent", "support", "-")
+INSIDE: Final = ("menshen-agent", "inside", "--out", "-")
 _COMMAND_S: Final = 15.0
 _GATE_COMMAND_S: Final = 75.0
 """A gate's own command starts slowly on a small Pi, and asks others in its turn."""
@@ -45,7 +46,8 @@ class Machine:
         log: prints the system's log of this gate.
         try_gate, try_sync: given a step, `--config FILE` and `--for SECONDS`, try one part of the gate as
             its own process would, and print what was found as one line of JSON.
-        doctor, support: given `--config FILE`, print how the gate is, and an archive for whoever is to help.
+        doctor, support, inside: given `--config FILE`, print how the gate is, an archive for whoever is to help,
+            and who is inside, signed.
     """
 
     sets_clock: bool = False
@@ -56,6 +58,7 @@ class Machine:
     try_sync: Sequence[str] = SELFTEST
     doctor: Sequence[str] = DOCTOR
     support: Sequence[str] = SUPPORT
+    inside: Sequence[str] = INSIDE
 
     def set_clock(self, utc: float) -> None:
         """Set the system's clock.
@@ -132,6 +135,14 @@ class Machine:
             Cannot: there is none, or it is too long for the cable.
         """
         return _said(self.support, config, {0})
+
+    def mustered(self, config: Path) -> bytes:
+        """The gate's signed account of who passed last.
+
+        Raises:
+            Cannot: it has none, as one that has never run.
+        """
+        return _said(self.inside, config, {0})
 
 
 def _said(command: Sequence[str], config: Path, good: set[int]) -> bytes:

@@ -57,7 +57,15 @@ MAX_FILE: Final[dict[FileName, int]] = {
 }
 """Bytes that a file of an enrolment may have."""
 Readable: TypeAlias = Literal[
-    "gate.toml", "root.json", "broker-ca.pem", "technicians.json", "sessions", "log", "doctor", "support"
+    "gate.toml",
+    "root.json",
+    "broker-ca.pem",
+    "technicians.json",
+    "sessions",
+    "log",
+    "doctor",
+    "support",
+    "inside",
 ]
 """What a bench may read from a kiosk: no file that holds a secret."""
 

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "gate": "agent.cli.gate:gate",
     "hand": "agent.cli.hand:hand",
     "healthy": "agent.cli.healthy:healthy",
+    "inside": "agent.cli.inside:inside",
     "journal": "agent.cli.journal:journal",
     "replay": "agent.cli.replay:replay",
     "rest-pins": "agent.cli.gate:rest_pins",

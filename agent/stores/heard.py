@@ -122,6 +122,16 @@ def upto_of(path: Path) -> Mapping[str, Place]:
         return {}
 
 
+def passages_of(path: Path) -> tuple[Passage, ...]:
+    """What fellows said of passes, the newest last; nothing if it cannot be read, as where there are no fellows."""
+    try:
+        connection, _ = read_only.connect(path, isolation_level=None, timeout=0.5)
+        with closing(connection):
+            return _passages(connection)
+    except sqlite3.Error:
+        return ()
+
+
 def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     try:

@@ -46,6 +46,7 @@ MODULES: Final = {
     "check-backup": "backups",
     "restore": "backups",
     "differences": "differences",
+    "muster": "musters",
     "reconcile": "closings",
     "broker": "brokers",
     "serve": "pages",

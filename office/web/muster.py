@@ -1,12 +1,14 @@
 """Who is inside, for a muster: by zone of the gate, then by name, in a handful of queries however many they are."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from agent.core.muster import Muster
+from office import mustering
 from office.models import Pass
 from office.web import lookup
-from office.web.models import Inside
 
 _CHUNK: Final = 500
 
@@ -27,20 +29,26 @@ class Mustered:
     kind: str
     gate: str
     since_utc: float
+    told_by_gates: bool
 
 
-def inside(*, names: bool) -> list[tuple[str, list[Mustered]]]:
-    """Everybody, by zone; within it by name, or by pass for readers who see no names."""
-    rows = list(Inside.objects.values_list("pass_id", "gate__name", "gate__zone", "since_utc"))
-    held = _held([row[0] for row in rows])
+def inside(accounts: Iterable[Muster] = (), *, names: bool) -> list[tuple[str, list[Mustered]]]:
+    """Everybody, by zone; within it by name, or by pass for readers who see no names.
+
+    Args:
+        accounts: of gates that the office has not heard.
+    """
+    rows = mustering.within(accounts)
+    held = _held([row.pass_id for row in rows])
     named = lookup.NAMES.read() if names else {}
     files = lookup.FILES.read() if names else {}
     found = []
-    for pass_id, gate, zone, since_utc in rows:
-        person, kind = held.get(pass_id, (None, ""))
+    for row in rows:
+        person, kind = held.get(row.pass_id, (None, ""))
         name = named.get(person, {}).get("name", "") if person else ""
         unit = files.get(person, {}).get("unit", "") if person else ""
-        found.append((zone, Mustered(pass_id, person, name, unit, kind, gate, since_utc)))
+        one = Mustered(row.pass_id, person, name, unit, kind, row.gate, row.since_utc, row.told_by_gates)
+        found.append((row.zone, one))
     found.sort(key=lambda one: (one[0], (one[1].name or one[1].pass_id).casefold()))
     return [(zone, [one for _, one in those]) for zone, those in groupby(found, key=lambda one: one[0])]
 

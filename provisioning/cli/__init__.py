@@ -8,7 +8,7 @@ from provisioning.cli.change import backup, config, decommission, restore
 from provisioning.cli.device import device, first_boot, gadget
 from provisioning.cli.enrol import batch, enrol, guided
 from provisioning.cli.keys import ca, technician
-from provisioning.cli.look import doctor, identify, logs, network, ports, support, time
+from provisioning.cli.look import doctor, identify, inside, logs, network, ports, support, time
 from provisioning.cli.test import test, test_card
 
 
@@ -45,7 +45,7 @@ def explain_site_file() -> None:
 
 
 for _command in (
-    *(enrol, batch, test, test_card, identify, ports, network, time, logs, doctor, support),
+    *(enrol, batch, test, test_card, identify, ports, network, time, logs, doctor, support, inside),
     *(config, backup, restore, decommission),
     *(ca, technician, explain_site_file, device, gadget, first_boot, cable),
 ):

@@ -1,4 +1,4 @@
-"""Commands that look at a kiosk: `ports`, `identify`, `network`, `time`, `logs`, `doctor`, `support`."""
+"""Commands that look at a kiosk: `ports`, `identify`, `network`, `time`, `logs`, `doctor`, `support`, `inside`."""
 
 import time as clocks
 from datetime import UTC, datetime
@@ -154,3 +154,23 @@ def support(*, file: Path, **link: Any) -> None:
             data = bench.read("support", shown.sent)
         durable.write(file, data)
         passed(f"{len(data)} bytes in {file}; look through it before you send it on")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@link_options
+def inside(*, file: Path, **link: Any) -> None:
+    """Fetch into FILE who is inside as the gate knows it, signed; for when the office can't reach its gates.
+
+    Passes by their ids, nobody's name: `menshen-office muster` lays the files of several gates together.
+
+    \b
+    Example:
+      menshen-provision inside north.muster --technician-key lin.pem
+    """
+    with told():
+        room_for(file)
+        with at_kiosk(**link) as bench, Shown() as shown:
+            data = bench.read("inside", shown.sent)
+        durable.write(file, data)
+        passed(f"{len(data)} bytes in {file}, for `menshen-office muster`")

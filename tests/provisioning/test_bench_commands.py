@@ -60,7 +60,9 @@ def test_a_technicians_day_from_a_blank_kiosk_to_a_bare_one(room, cable, key, tm
     site, proof = key
     networks = tmp_path / "system-connections"
     networks.mkdir()
-    machine = Machine(networks=networks, reload_networks=("true",), log=("echo", "gate.opened"))
+    machine = Machine(
+        networks=networks, reload_networks=("true",), log=("echo", "gate.opened"), inside=("echo", "account")
+    )
     at = ("--port", room.near)
     monkeypatch.chdir(tmp_path)
     with room.serving(room.kiosk(machine=machine)):
@@ -82,6 +84,10 @@ def test_a_technicians_day_from_a_blank_kiosk_to_a_bare_one(room, cable, key, tm
         assert typed("support", tmp_path / "north.tar.gz", *at, *proof).exit_code == 0
         with tarfile.open(tmp_path / "north.tar.gz") as archive:
             assert "menshen-support/settings.json" in archive.getnames()
+        assert "sealed" in typed("inside", tmp_path / "north.muster", *at).output
+        assert not (tmp_path / "north.muster").exists()
+        assert typed("inside", tmp_path / "north.muster", *at, *proof).exit_code == 0
+        assert (tmp_path / "north.muster").read_text().startswith("account --config ")
         assert "Wi-Fi set: Garden" in typed("network", *at).output
         assert "open sesame" not in typed("network", *at).output
         assert typed("config", "set", "door.open_s=3.5", *at, *proof).exit_code == 0

@@ -11,8 +11,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agent.core.events import Kind
-from office import gaps, reconcile, registry, wear
+from agent.core.moments import Trust
+from agent.core.muster import MAX_BYTES
+from office import gaps, mustering, reconcile, registry, wear
 from office import home as homes
+from office.faults import OfficeFault
 from office.identity.register import holders
 from office.ingest.line import read
 from office.keyring import Keyring
@@ -22,11 +25,13 @@ from office.sheets.tables import names_of
 from office.web import muster
 from office.web.day_forms import SpanForm, midnight, today
 from office.web.reading import shows
+from office.web.refusing import refuse
 from office.web.rights import name_of, needs, sees_names
 from office.web.roles import Right
 
 _A_SCREEN = 200
 _INSPECTIONS = 200
+_MOST_ACCOUNTS = 64
 
 
 @needs(Right.SEE_LIVE)
@@ -71,16 +76,27 @@ def _day(text: str) -> date | None:
 
 
 @needs(Right.SEE_LIVE)
-@require_safe
+@require_http_methods(["GET", "POST"])
 def inside(request: HttpRequest) -> HttpResponse:
-    """Everybody who is inside: the sheet for a muster, by zone, to print (C24)."""
-    site = registry.the_site()
-    zones = muster.inside(names=sees_names(request))
+    """Everybody who is inside: the sheet for a muster, by zone, to print; with gates' own accounts laid over (C24)."""
+    site, accounts = registry.the_site(), []
+    for file in request.FILES.getlist("accounts")[:_MOST_ACCOUNTS]:
+        try:
+            accounts.append(mustering.read_file(file.name or "", file.read(MAX_BYTES + 1), site))
+        except OfficeFault as fault:
+            refuse(request, fault)
+    zones = muster.inside(accounts, names=sees_names(request))
     people = [one.person for _, those in zones for one in those] if sees_names(request) else []
     shows(request, detail=f"{len(people)} people" if people else "")
-    count = sum(len(those) for _, those in zones)
-    now, lost = timezone.now(), gaps.touching(midnight(today(site), site).timestamp(), None)
-    return render(request, "web/days/inside.html", {"zones": zones, "count": count, "now": now, "gaps": lost})
+    facts = {
+        "zones": zones,
+        "count": sum(len(those) for _, those in zones),
+        "now": timezone.now(),
+        "accounts": accounts,
+        "gaps": gaps.touching(midnight(today(site), site).timestamp(), None),
+        "unsure": [one.gate for one in accounts if one.clock is Trust.UNKNOWN],
+    }
+    return render(request, "web/days/inside.html", facts)
 
 
 @needs(Right.SEE_LIVE)

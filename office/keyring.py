@@ -110,7 +110,7 @@ class Keyring:
     def office_public(self, site: str, allowlist_threshold: int = 1) -> dict[str, Any]:
         """What the office hands to the key ceremony, as office-public.json: public keys only.
 
-        Its format is described in firmware_tools.office_file.
+        Its format is described in firmware_tools.key_files.
         """
         return {
             "format": OFFICE_PUBLIC_FORMAT,
@@ -123,6 +123,11 @@ class Keyring:
                 for role, signer in self.signers.items()
             },
         }
+
+
+def names() -> tuple[str, ...]:
+    """All keys of a keyring, by the names of their files."""
+    return (*TUF_ROLES, *_OTHER)
 
 
 def make_signer(directory: Path) -> CryptoSigner:

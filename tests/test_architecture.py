@@ -11,8 +11,7 @@ import grimp
 import pytest
 
 from firmware_tools.ceremony import OFFLINE, PATHS
-from office.keyring import _OTHER as OFFICES_OTHER_KEYS
-from office.keyring import TUF_ROLES
+from office.keyring import names
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
@@ -113,7 +112,7 @@ def test_the_drawn_keys_are_those_of_the_ceremony_and_of_the_office():
     }
     assert offline == {role: (made.keys, made.threshold, made.expires_days) for role, made in OFFLINE.items()}
     online = {name for name, box in boxes(keys) if box.get("data-online")}
-    assert online == {*TUF_ROLES, *OFFICES_OTHER_KEYS, "audit"}
+    assert online == {*names(), "audit"}
     assert {to for what, to in arrows(keys) if what == "targets"} == set(PATHS)
     assert {to for what, to in arrows(keys) if what == "root"} == {"targets", "snapshot", "timestamp"}
 

@@ -10,6 +10,7 @@ MODULES: Final = {
     "site": "sites",
     "group": "groups",
     "signer": "sites",
+    "new-keys": "new_keys",
     "gate": "gates",
     "fellows-key": "gates",
     "issue": "passes",

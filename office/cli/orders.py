@@ -47,7 +47,8 @@ def order(  # noqa: PLR0913, PLR0917  an option each
     """Order GATE to do WHAT, now; its event tells what became of it.
 
     open lets one through; lockdown refuses everybody who wants in, until release; identify makes the
-    gate show itself. An order that does not arrive in time is not obeyed.
+    gate show itself by light and tones; from maintenance-on to maintenance-off its alarms are recorded
+    and make no sound. An order that does not arrive in time is not obeyed.
 
     \b
     Example:

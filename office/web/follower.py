@@ -28,6 +28,7 @@ _UNDOES: Final[Mapping[str, frozenset[str]]] = {
     Kind.FIRE_OFF: frozenset({Kind.FIRE_ON}),
     Kind.TAMPER_OFF: frozenset({Kind.TAMPER_ON}),
     Kind.LOCKDOWN_OFF: frozenset({Kind.LOCKDOWN_ON}),
+    Kind.MAINTENANCE_OFF: frozenset({Kind.MAINTENANCE_ON}),
     Kind.LIST_SWITCHED: frozenset({Kind.LIST_STALE, Kind.LIST_DEAD, Kind.LIST_REFUSED}),
     Kind.JOURNAL_OPENED: frozenset({Kind.CAMERA_LOST, Kind.CAMERA_FROZEN, Kind.DOOR_HELD, Kind.DOOR_FORCED}),
 }

@@ -28,7 +28,14 @@ from office.models import Event, Gate
 from office.places import Place
 from office.web.models import OrderRules, OrderState, RemoteOrder
 
-OFFERED: Final = (What.OPEN, What.LOCKDOWN, What.RELEASE)
+OFFERED: Final = (
+    What.OPEN,
+    What.LOCKDOWN,
+    What.RELEASE,
+    What.IDENTIFY,
+    What.MAINTENANCE_ON,
+    What.MAINTENANCE_OFF,
+)
 MOST_WHY: Final = 64
 """What an order carries."""
 WAITS_FOR: Final = timedelta(minutes=10)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connections
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from agent.brokers.config import BrokerConfig
 from agent.brokers.paho import PahoBroker
@@ -24,6 +24,7 @@ from office.retention import schedule
 from office.web import follower, ordering
 from office.web.models import OrderRules as SiteRules
 from office.web.models import RemoteOrder
+from office.web.words import ORDERS, SAID
 from tests import brokers
 from tests.office_pages.desk import SITE, Desk
 from tests.small_office import eventually
@@ -93,6 +94,36 @@ def test_an_order_goes_out_signed_and_its_outcome_comes_back(desk: Desk, tmp_pat
     follower.catch_up()
     one.refresh_from_db()
     assert one.state == "obeyed", "a second copy is refused; the first was obeyed"
+
+
+@pytest.mark.parametrize("what", ["identify", "maintenance-on", "maintenance-off"])
+def test_whatever_a_gate_obeys_can_be_ordered_from_the_page(desk: Desk, tmp_path: Path, what: str) -> None:
+    """Signed as the gate weighs it, with a word for it in both histories and both languages."""
+    desk.gate()
+    chen = desk.browser("chen")
+    with listening(tmp_path / "broker") as heard:
+        chen.post("/orders/ask", {"gate": "north", "what": what, "why": "new lamp"})
+        messages: list[bytes] = []
+        eventually(lambda: messages.extend(heard()) or messages)
+    signed = weighed(desk, messages[0])
+    assert isinstance(signed, SignedOrder)
+    assert signed.what == what
+    assert Act.objects.filter(what=f"order {what}", who="chen").exists()
+    for words in (*ORDERS, *(name for name in SAID if name.startswith("order"))):
+        with translation.override("zh-hans"):
+            said = str(ORDERS.get(words) or SAID[words])
+        assert not re.search("[a-z]{3}", said), words
+
+
+def test_a_gate_in_maintenance_says_so_on_the_live_page(desk: Desk) -> None:
+    """Its alarms make no sound meanwhile, so nobody may forget it."""
+    north = desk.gate()
+    desk.event(north, "maintenance.on")
+    follower.catch_up()
+    assert '<span class="pill alarm">maintenance</span>' in desk.browser("zhao").get("/").text
+    desk.event(north, "maintenance.off")
+    follower.catch_up()
+    assert '<span class="pill alarm">maintenance</span>' not in desk.browser("zhao").get("/").text
 
 
 def test_a_gates_refusal_is_shown_with_its_reason_and_only_its_own(desk: Desk, tmp_path: Path) -> None:
@@ -224,7 +255,6 @@ def test_silence_is_said_too(desk: Desk, tmp_path: Path) -> None:
     [
         {"gate": "attic"},
         {"gate": ""},
-        {"what": "identify"},
         {"what": "explode"},
         {"why": ""},
         {"why": "   "},

@@ -111,6 +111,14 @@ def test_messages_go_both_ways(mosquitto, version):
         eventually(lambda: ours.hears(b"two"))
 
 
+def test_connecting_binds_no_port(mosquitto):
+    """menshen-sync.service forbids it, and the kernel then answers EPERM."""
+    with client(mosquitto.port) as broker:
+        eventually(lambda: broker.greeted)
+        ends = (broker.greeted._sockpairR, broker.greeted._sockpairW)
+        assert [end.family for end in ends] == [socket.AF_UNIX] * 2
+
+
 def test_offline_nothing_is_kept(mosquitto):
     mosquitto.stop()
     with client(mosquitto.port) as gate:

@@ -347,6 +347,22 @@ class _Client(mqtt.Client):
         return received
 
 
+def _pair() -> tuple[socket.socket, socket.socket]:
+    """What paho wakes its thread by.
+
+    paho's own, for Windows' sake, is a TCP connection with itself over a port that it binds, which
+    menshen-sync.service forbids: no gate could connect. The kernel's needs no port. `_socketpair_compat`
+    is private to paho: a test fails if a release stops calling it.
+    """
+    pair = socket.socketpair()
+    for end in pair:
+        end.setblocking(False)
+    return pair
+
+
+mqtt._socketpair_compat = _pair  # noqa: SLF001
+
+
 def _password(path: Path) -> str:
     """The one line of a password file.
 

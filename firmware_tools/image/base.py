@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,8 +20,6 @@ from firmware_tools.manifest import LOCK, BundleFault
 
 DATA: Final = "var/lib/menshen"
 """Where the data partition is mounted: what lies there goes to it, and not into the base system."""
-GUARD: Final = "usr/lib/menshen/guard.py"
-_UNITS: Final = ("service", "path", "timer", "target", "socket", "mount")
 _INSIDE: Final = """
 mount --make-rprivate /
 mount -t proc proc "$1/proc"
@@ -85,32 +83,18 @@ def packages(root: Path) -> dict[str, str]:
 
 
 def furnish(recipe: Recipe, root: Path, units: Path, guard: Path) -> None:
-    """Lay our files and units over it, and decide what starts.
+    """Lay our files and units over it, and decide what never starts.
 
     Args:
-        units: the folder systemd/.
+        units: the folder systemd/, whose install.sh says what of it goes where.
         guard: the program that decides between slots; a part of the base system.
     """
     for source in sorted(path for path in recipe.files.rglob("*") if path.is_file()):
         _put(source, root / source.relative_to(recipe.files))
-    system = root / "usr/lib/systemd/system"
-    for source in sorted(path for kind in _UNITS for path in units.glob(f"menshen*.{kind}")):
-        _put(source, system / source.name)
-    for kind, place in (
-        ("sysusers.d", "usr/lib/sysusers.d"),
-        ("tmpfiles.d", "usr/lib/tmpfiles.d"),
-        ("udev", "usr/lib/udev/rules.d"),
-    ):
-        for source in sorted((units / kind).glob("*")):
-            _put(source, root / place / source.name)
-    _put(guard, root / GUARD, 0o755)
-    # The units name one place, and the link in it says which slot runs.
-    _link(f"/{DATA}/slots/current/venv", root / "opt/menshen/venv")
     for folder in ("etc/menshen", "etc/NetworkManager/system-connections", DATA):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    enabled = [path.name for path in sorted(system.glob("menshen*")) if "[Install]" in path.read_text()]
-    _systemctl(root, "enable", enabled)
-    _systemctl(root, "mask", _NEVER_STARTED)
+    _ours(["sh", str(units / "install.sh"), "kiosk", str(root), str(guard)])
+    _ours(["systemctl", f"--root={root}", "mask", *_NEVER_STARTED])
 
 
 def first_slot(root: Path, bundle: Path, built_utc: int, log: Path) -> None:
@@ -255,12 +239,11 @@ def no_passwords(root: Path) -> None:
             raise ImageFault(f"found a password for {name} in the image, wanted none")
 
 
-def _systemctl(root: Path, verb: str, units: Iterable[str]) -> None:
-    done = subprocess.run(
-        ["systemctl", f"--root={root}", verb, *units], check=False, capture_output=True, text=True
-    )
+def _ours(command: Sequence[str]) -> None:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=_environment(0))
     if done.returncode:
-        raise ImageFault(f"systemctl {verb} failed: {done.stderr.strip().splitlines()[-1]}")
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line]
+        raise ImageFault(f"{' '.join(command[:3])} failed: {lines[-1] if lines else done.returncode}")
 
 
 def _put(source: Path, target: Path, mode: int = 0o644) -> None:

@@ -100,7 +100,12 @@ def build(  # noqa: PLR0913, PLR0917  an option each
 @click.argument("path", metavar="IMAGE", type=_FILE)
 @_account
 def show(path: Path, account_file: Path | None) -> None:
-    """Say what an image is made of."""
+    """Say what an image is made of.
+
+    \b
+    Example:
+      menshen-firmware image show menshen-0.2.0-amd64.img
+    """
     _tell(path, account_file or path.with_suffix(".json"))
 
 
@@ -111,6 +116,10 @@ def verify(path: Path, account_file: Path | None) -> None:
     """Say whether an image, or a card that it was written to, holds what its account says.
 
     A card is verified before its first start, which fills it.
+
+    \b
+    Example:
+      menshen-firmware image verify /dev/sdX --account menshen-0.2.0-amd64.json
     """
     from firmware_tools.image import account  # noqa: PLC0415
     from firmware_tools.image.recipe import ImageFault  # noqa: PLC0415

@@ -153,7 +153,12 @@ def gadget(*, state: Path) -> None:
     help="Where the machine's id and its accounts lie.",
 )
 def first_boot(*, state: Path, etc: Path) -> None:
-    """Make this machine itself: try its disk, lock every password, draw its number, make its key. Once."""
+    """Make this machine itself: try its disk, lock every password, draw its number, make its key. Once.
+
+    \b
+    Example:
+      menshen-provision first-boot
+    """
     from provisioning import first_boot as first  # noqa: PLC0415  for a kiosk's first start alone
 
     try:

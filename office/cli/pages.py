@@ -171,6 +171,7 @@ def close_account(name: str, handover: str, person: int | None, by: str, home: P
     from office.telling import tell_at_once  # noqa: PLC0415  TUF takes a quarter of a second to import
 
     place = use(home)
+    settings.SECRET_KEY = server.secret(place)  # sessions are signed with it, and read to be ended
     left = leaving.leave(name, by=by, handover=handover, person=person)
     say(f"the account of {name} is closed: {left.record(handover) or 'nothing was open'}")
     if not left.revoked:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.core.feed import UNSIGNED, Header
+from agent.core.feed import UNSIGNED, Header, log_topic
 from agent.core.keys import PublicKey
 from office.alerts import Matter
 from office.ingest.line import Columns
@@ -31,12 +31,13 @@ class Run:
     columns: Columns
 
 
-def gate_of(topic: str) -> str:
-    """The gate's name in site/S/gate/NAME/log, or "" in any other topic."""
-    return topic.split("/")[3] if topic.count("/") == 4 else ""
+def gate_of(topic: str, site: str) -> str:
+    """The gate's name in site/SITE/gate/NAME/log, or "" in any other topic, also of another site."""
+    name = topic.split("/")[3] if topic.count("/") == 4 else ""
+    return name if topic == log_topic(site, name) else ""
 
 
-def checked(topic: str, message: Opened | Flaw, gates: Mapping[str, Gate]) -> Run:
+def checked(topic: str, message: Opened | Flaw, site: str, gates: Mapping[str, Gate]) -> Run:
     """Check a message.
 
     Args:
@@ -44,7 +45,7 @@ def checked(topic: str, message: Opened | Flaw, gates: Mapping[str, Gate]) -> Ru
     Raises:
         Complaint: it is not what a gate on record has signed.
     """
-    claimed = gate_of(topic)
+    claimed = gate_of(topic, site)
     gate = gates.get(claimed)
     if gate is None:
         raise Complaint(Matter.UNKNOWN_GATE, f"a message from gate {claimed[:64]!r}, which is not on record")

@@ -93,14 +93,14 @@ class Intake:
 
     def join(self, messages: Sequence[tuple[str, Opened | Flaw]]) -> list[Reply]:
         """The same, of (topic, message) that were opened before."""
-        names = {gate_of(topic) for topic, _ in messages}
+        names = {gate_of(topic, self._site) for topic, _ in messages}
         gates = {gate.name: gate for gate in Gate.objects.filter(site__name=self._site, name__in=names)}
         until = self._clock() + self._hold_s
         runs = list(self._held)
         visit = _Visit()
         for topic, message in messages:
             try:
-                runs.append((until, checked(topic, message, gates)))
+                runs.append((until, checked(topic, message, self._site, gates)))
             except Complaint as complaint:
                 visit.complaints.append(complaint)
         with transaction.atomic():
@@ -130,7 +130,7 @@ class Intake:
         Raises:
             django.db.DatabaseError: it was not recorded.
         """
-        gate = Gate.objects.filter(site__name=self._site, name=gate_of(topic)).first()
+        gate = Gate.objects.filter(site__name=self._site, name=gate_of(topic, self._site)).first()
         found = f"a message that this version of the office can't take in: {type(fault).__name__}: {fault}"
         _record(Complaint(Matter.NOT_TAKEN, found, gate.name if gate else ""))
 

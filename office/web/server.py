@@ -188,7 +188,7 @@ def _listening(address: Address) -> dict[str, Any]:
 
 def configure(home: Home, address: Address) -> None:
     """Put into Django's settings what is this home's and this address's own."""
-    settings.SECRET_KEY = _secret(home)
+    settings.SECRET_KEY = secret(home)
     settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, *address.names]
     if address.encrypted:
         settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
@@ -197,7 +197,7 @@ def configure(home: Home, address: Address) -> None:
             settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 
-def _secret(home: Home) -> str:
+def secret(home: Home) -> str:
     """What sessions and forms are signed with: made once, kept with the keys of who signs people in."""
     path = home.door / "keys" / _SIGNING_FILE
     try:

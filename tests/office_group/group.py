@@ -148,6 +148,7 @@ class Stream:
                 yield json.loads(line[6:])
 
     def close(self) -> None:
+        self._answer.close()
         self._link.close()
 
 

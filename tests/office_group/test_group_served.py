@@ -22,8 +22,7 @@ def door(group: TwoSites) -> Iterator[Served]:
 
 
 def _rows(stream, found: list[str]) -> None:
-    for message in stream.messages():
-        found.append(message.get("rows", "") + message.get("standing", ""))
+    found.extend(message.get("rows", "") + message.get("standing", "") for message in stream.messages())
 
 
 def test_a_stream_carries_its_own_site_alone_and_ends_with_the_role(group: TwoSites, door: Served) -> None:

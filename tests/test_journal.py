@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+import agent.stores.journal_schema  # noqa: F401  beforehand, since the cards here have 0.2 s
 from agent.core.chain import GENESIS, Checkpoint, extend
 from agent.core.closing import Statement
 from agent.core.events import Event, Kind, Place, body

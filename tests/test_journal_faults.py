@@ -11,6 +11,7 @@ from contextlib import closing
 
 import pytest
 
+import agent.stores.journal_schema  # noqa: F401  beforehand, since the cards here have 0.2 s
 from agent.core.events import Event, Kind
 from agent.stores.journal import JournalStore
 from agent.stores.journal_check import check_file

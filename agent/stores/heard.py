@@ -14,39 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import sqlite_utils
 import structlog
-from sqlite_utils import Migrations
 
 from agent.core.events import Place
 from agent.core.memory import MOST_REMEMBERED, Use, Way
 from agent.core.notices import Passage, Told
 from agent.core.passback import MOST_MIN
 from agent.core.passes import LONGEST_S
-from agent.stores import read_only
+from agent.stores import read_only, steps
 
 _log: Final = structlog.get_logger("agent.stores.heard")
 _MOST_WAITING: Final = 256
 _RETRY_S: Final = 30.0
 WRITE_EVERY_S: Final = 3.0
 """Less than the time after which sync takes the gate to have missed something."""
-
-migrations: Final = Migrations("heard")
-
-
-@migrations()
-def fellows_and_passages(db: sqlite_utils.Database) -> None:
-    """How far each fellow was heard, and the last that each said of a pass."""
-    db.executescript("""
-        CREATE TABLE fellow (
-            gate TEXT PRIMARY KEY, site TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL
-        ) WITHOUT ROWID;
-        CREATE TABLE passage (
-            pass BLOB NOT NULL, gate TEXT NOT NULL, zone TEXT NOT NULL, count INTEGER NOT NULL, step INTEGER,
-            way TEXT NOT NULL, at_utc REAL NOT NULL, sure INTEGER NOT NULL, PRIMARY KEY (pass, gate)
-        ) WITHOUT ROWID;
-        CREATE INDEX passage_by_time ON passage (at_utc);
-    """)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +118,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         # NORMAL: whole after a power cut, but perhaps some seconds old.
         connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
-        migrations.apply(sqlite_utils.Database(connection))
+        steps.take(connection, "heard", "agent.stores.heard_schema")
     except BaseException:
         connection.close()
         raise

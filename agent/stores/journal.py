@@ -17,8 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlite_utils
-
 from agent.core.chain import GENESIS, Checkpoint, extend
 from agent.core.closing import Account, counted_as
 from agent.core.events import TYPE_PREFIX, Event, Fact, Kind, Place, lead, tail
@@ -26,9 +24,8 @@ from agent.core.feed import MAX_EVENTS
 from agent.core.memory import Use
 from agent.core.moments import Moment, from_iso
 from agent.core.orders import FORGET_AFTER_S
-from agent.stores import uses
+from agent.stores import steps, uses
 from agent.stores.journal_reader import find, lines
-from agent.stores.journal_schema import migrations
 
 Signer = Callable[[bytes], bytes]
 
@@ -59,7 +56,7 @@ class JournalStore:
         try:
             # FULL: a commit survives a power cut. WAL: sync reads while we write.
             self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
-            migrations.apply(sqlite_utils.Database(self._connection))
+            steps.take(self._connection, "journal", "agent.stores.journal_schema")
             self._tip = _tip(self._connection)
         except BaseException:
             self._connection.close()

@@ -18,9 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from sqlite_utils import Database, Migrations
-
-from agent.stores import read_only
+from agent.stores import read_only, steps
 from agent.stores.sources import MAX_FILE_BYTES
 
 MODE: Final = 0o640
@@ -33,24 +31,6 @@ _BUSY_S: Final = 5.0
 _READER_BUSY_S: Final = 0.5
 """The gate reads between two frames; a reader is kept waiting only while sync opens or closes."""
 _BESIDE: Final = ("-wal", "-shm")
-_MIGRATIONS: Final = Migrations("menshen-lists")
-
-
-@_MIGRATIONS()
-def lists(db: Database) -> None:
-    # UNIQUE makes an index of its own on digest, so that finding out what is
-    # missing or left over never reads a blob.
-    db.execute("CREATE TABLE parts (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL)")
-    db.execute("CREATE TABLE files (path TEXT PRIMARY KEY, data BLOB NOT NULL)")
-    db.execute(
-        "CREATE TABLE current (one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL,"
-        " number INTEGER NOT NULL, head BLOB NOT NULL, expires_utc REAL NOT NULL, anchor TEXT NOT NULL)"
-    )
-
-
-@_MIGRATIONS()
-def refusals(db: Database) -> None:
-    db.execute("CREATE TABLE refused (one INTEGER PRIMARY KEY CHECK (one = 1), why TEXT NOT NULL)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +184,8 @@ class ListStore:
         self._path = path
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         _touch(path)  # SQLite's other files copy this one's mode
+        from sqlite_utils import Database  # noqa: PLC0415  the gate, which only reads, starts without it
+
         self._db = Database(sqlite3.connect(path, timeout=_BUSY_S))
         try:
             self._db.execute(
@@ -212,7 +194,7 @@ class ListStore:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA temp_store = MEMORY")
-            _MIGRATIONS.apply(self._db)
+            steps.take(self._db.conn, "list", "agent.stores.lists_schema")
         except sqlite3.Error:
             self._db.close()
             raise

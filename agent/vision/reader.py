@@ -7,8 +7,8 @@ whoever takes a sighting verifies it.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeAlias, TypeVar
 
 from agent.core.sighting import Sighting
 from agent.frames import Frame, Grey
@@ -19,10 +19,15 @@ from agent.vision.crash_note import NoNote
 from agent.vision.fading import faded
 from agent.vision.stages import STAGES, Found, Stage, StageAbsent
 from agent.vision.views import Views
+from agent.vision.votes import Seen, Votes
 
 STRAIN_SHARE: Final = 0.2
 FADED_SHARE: Final = 0.2
 """How much of a sighting's effort is the code's own wear, not the stage that read it: damage, and fading."""
+
+
+Looker: TypeAlias = Stage | Votes
+_Shown = TypeVar("_Shown")
 
 
 class Reader:
@@ -45,6 +50,7 @@ class Reader:
         self._budget = Budget(self.config.budget_ms)
         stages, extras = tuple(self._made(self.config.stages)), tuple(self._made(self.config.extras))
         self._attention = Attention(self.config, stages, extras, self._budget)
+        self._votes = Votes()
         self._familiar: frozenset[str] = frozenset()
 
     def read(self, frame: Frame | Grey) -> tuple[Sighting, ...]:
@@ -67,15 +73,22 @@ class Reader:
             return ()
         self._budget.earn()
         sightings: dict[str, Sighting] = {}
+        unread: list[Seen] = []
         looked_again = False
-        for stage, part in self._attention.looks(views, frame.gain if isinstance(frame, Frame) else 1.0):
-            found = self._look(stage, part)
-            self._remember(found, stage, part, views)
+
+        def take(found: Sequence[Found], stage: Looker, part: Views) -> None:
             took_ms = (time.perf_counter() - started) * 1000
             for each in found:
-                if each.payload is not None and len(sightings) < self.config.max_codes:
+                if each.payload is None:
+                    unread.append((part, each))
+                elif len(sightings) < self.config.max_codes:
                     sighting = _sighting(each, each.payload, stage, part, took_ms)
                     sightings.setdefault(sighting.text, sighting)
+
+        for stage, part in self._attention.looks(views, frame.gain if isinstance(frame, Frame) else 1.0):
+            found = self._look(stage.name, stage.look, part)
+            self._remember(found, stage, part, views)
+            take(found, stage, part)
             # One new code is what a gate expects. Where there are several, a second look
             # finds those too small for the first; and a poster that is always in sight
             # must not keep the reader from looking for the person beside it.
@@ -83,25 +96,27 @@ class Reader:
             if news and (looked_again or len(sightings) == 1):
                 break
             looked_again = bool(news)
+        if not sightings:
+            take(self._look(self._votes.name, self._votes.look, unread), self._votes, views)
         self._attention.ended(read=bool(sightings))
         self._familiar = frozenset(sightings)
         return tuple(sightings.values())
 
-    def _look(self, stage: Stage, views: Views) -> Sequence[Found]:
-        if self._note.off(stage.name):
+    def _look(self, name: str, look: Callable[[_Shown], Sequence[Found]], shown: _Shown) -> Sequence[Found]:
+        if self._note.off(name):
             return ()
-        with self._budget.spending(), self._note.looking(stage.name):
+        with self._budget.spending(), self._note.looking(name):
             try:
-                return stage.look(views)
+                return look(shown)
             except Exception:  # noqa: BLE001  native decoders raise what they like; one look is lost
-                self.faults[stage.name] += 1
+                self.faults[name] += 1
                 return ()
 
     def _remember(self, found: Sequence[Found], stage: Stage, part: Views, whole: Views) -> None:
         """Keep in mind where a code was read, or else where one was seen."""
         for each in sorted(found, key=lambda one: one.payload is None)[:1]:
             if each.corners:
-                box = about(_in_frame(each, part), whole.full.shape)
+                box = about(part.in_frame(each.corners), whole.full.shape)
                 self._attention.found(box, stage, read=each.payload is not None)
 
     def _made(self, names: Iterable[str]) -> Iterator[Stage]:
@@ -112,16 +127,11 @@ class Reader:
                 self.absent = (*self.absent, str(why))
 
 
-def _in_frame(found: Found, part: Views) -> tuple[tuple[float, float], ...]:
-    left, top = part.at
-    return tuple((x + left, y + top) for x, y in found.corners)
-
-
-def _sighting(found: Found, payload: bytes, stage: Stage, part: Views, took_ms: float) -> Sighting:
+def _sighting(found: Found, payload: bytes, stage: Looker, part: Views, took_ms: float) -> Sighting:
     worn = STRAIN_SHARE * found.strain + FADED_SHARE * faded(part.full, found.corners)
     return Sighting(
         text=payload.decode("latin-1"),
-        corners=_in_frame(found, part),
+        corners=part.in_frame(found.corners),
         stage=stage.name,
         effort=min(1.0, stage.effort + worn),
         took_ms=took_ms,

@@ -183,6 +183,11 @@ class Views:
         cells: Cells = picture.astype(np.float32)
         return np.asarray(_halved(cells), np.float32)
 
+    def in_frame(self, corners: tuple[Corner, ...]) -> tuple[Corner, ...]:
+        """Corners in this picture's pixels, in the camera's frame's."""
+        left, top = self.at
+        return tuple((x + left, y + top) for x, y in corners)
+
     def cut(self, box: Box) -> "Views":
         """The same frame, of which only a part is seen; nothing is copied."""
         part = Views(self.full[box.top : box.bottom, box.left : box.right])

@@ -15,7 +15,7 @@ import zxingcpp
 from agent.core.sighting import Corner
 from agent.frames import Grey
 from agent.vision.stages.stage import Found
-from agent.vision.stages.zxing import QR_ONLY, corners_of, strain_of
+from agent.vision.stages.zxing import QR_ONLY, corners_of, strain_of, version_of
 from agent.vision.views import Views
 
 CANDIDATES: Final = 3
@@ -48,10 +48,10 @@ class Bent:
 
 def _side_px(code: zxingcpp.Barcode) -> int:
     """How large to draw a code whose version could be read off it; else 0."""
-    version = code.extra.get("Version") if isinstance(code.extra, dict) else None
-    if not isinstance(version, str) or not version.isdigit():
+    version = version_of(code)
+    if not version:
         return 0
-    return min(LARGEST_SIDE_PX, (17 + 4 * int(version)) * MODULE_PX)
+    return min(LARGEST_SIDE_PX, (17 + 4 * version) * MODULE_PX)
 
 
 def _unbent(full: Grey, code: zxingcpp.Barcode) -> Found | None:

@@ -20,11 +20,13 @@ class Found:
         payload: the bytes in the code, before any charset; None when it was not read whole.
         corners: (x, y) in pixels of the full frame, clockwise from the code's own top left.
         strain: 0 when no error had to be corrected, to 1 when the code could bear no more.
+        version: of the code (ISO/IEC 18004, 5.3.1), 1 to 40; 0 where the decoder does not say.
     """
 
     payload: bytes | None
     corners: tuple[Corner, ...] = ()
     strain: float = 0.0
+    version: int = 0
 
 
 class Stage(Protocol):

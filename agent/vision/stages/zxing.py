@@ -34,6 +34,12 @@ def strain_of(code: zxingcpp.Barcode) -> float:
     return min(1.0, max(0.0, 1.0 - float(unused)))
 
 
+def version_of(code: zxingcpp.Barcode) -> int:
+    """A code's version; 0 where not even that could be read."""
+    version = code.extra.get("Version") if isinstance(code.extra, dict) else None
+    return int(version) if isinstance(version, str) and version.isdigit() else 0
+
+
 def scan(luma: Grey, full: Grey, *, invert: bool, downscale: bool = False) -> Sequence[Found]:
     """Read all QR codes in one picture, and say where others lie that could not be read.
 
@@ -54,7 +60,12 @@ def scan(luma: Grey, full: Grey, *, invert: bool, downscale: bool = False) -> Se
         return_errors=True,
     )
     return [
-        Found(code.bytes if code.valid else None, corners_of(code, luma, full), strain_of(code))
+        Found(
+            code.bytes if code.valid else None,
+            corners_of(code, luma, full),
+            strain_of(code),
+            version_of(code),
+        )
         for code in codes
     ]
 

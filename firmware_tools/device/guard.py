@@ -59,6 +59,8 @@ FAILURES_WITHIN_S: Final = 1800.0
 NEEDED: Final = ("opening", "released")
 """A door in one of these states needs the process that holds it."""
 HEALTH_S: Final = 240.0
+LEAST_S: Final = 30.0
+"""A trial lasts that long at least: what falls over a few seconds after its start has done so by then."""
 LOOK_EVERY_S: Final = 5.0
 LOOK_LONGEST_S: Final = 60.0
 _KEPT_HISTORY: Final = 16
@@ -512,30 +514,41 @@ def _holds(path: Path, data: bytes) -> bool:
     return path.is_file() and path.read_bytes() == data
 
 
-def watch(
-    slots: Slots, check: Sequence[str], within_s: float = HEALTH_S, every_s: float = LOOK_EVERY_S
+def watch(  # noqa: PLR0913  what a test sets beside the check
+    slots: Slots,
+    check: Sequence[str],
+    within_s: float = HEALTH_S,
+    every_s: float = LOOK_EVERY_S,
+    *,
+    least_s: float = 0.0,
+    fallen: Callable[[], str] = str,
 ) -> bool | None:
     """Ask a slot on trial whether it is well, until it is or its time is over; then keep it or go back.
 
     Args:
         check: the health check, which says in its last line what is wrong and ends with 0 if nothing is.
+        least_s: it is not kept before.
+        fallen: says what else of the slot does not stand; empty if all does.
     Returns:
         Whether it was kept; None if nothing was on trial.
     """
     trial = slots.state().trial
     if trial is None:
         return None
-    until, why = time.monotonic() + within_s, "its health check never answered"
+    began, why = time.monotonic(), "its health check never answered"
     while True:
         well, found = _ask([*check, *(["--online"] if trial.online else [])], min(LOOK_LONGEST_S, within_s))
+        if well and (found := fallen()):
+            well = False
         why = found or why
         state = slots.state()
         if state.trial is None or state.trial.slot != trial.slot or state.trial.verdict:
             return None  # the gate was started once too often meanwhile, or a person has decided
-        if well:
+        now = time.monotonic()
+        if well and now - began >= least_s:
             slots.keep()
             return True
-        if time.monotonic() + every_s > until:
+        if now + every_s > began + within_s:
             slots.go_back(why)
             return False
         time.sleep(every_s)
@@ -557,6 +570,19 @@ def _ask(check: Sequence[str], within_s: float) -> tuple[bool, str]:
         else f"ended with {done.returncode}"
     )
     return done.returncode == 0, said
+
+
+def fallen() -> str:
+    """Whether the technician's link falls over again and again; empty if it stands, or nobody says.
+
+    A gate that does well and has no such link would be nobody's to mend.
+    """
+    asked = ["systemctl", "show", "--property=NRestarts", "--value", "menshen-provision.service"]
+    try:
+        said = subprocess.run(asked, capture_output=True, check=False, text=True, timeout=60).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return f"menshen-provision was started {said} times over" if said not in {"", "0"} else ""
 
 
 def unwatched() -> str:
@@ -673,7 +699,10 @@ def _adopts(slots: Slots, asked: argparse.Namespace) -> str:
 
 def _watches(slots: Slots, asked: argparse.Namespace) -> str:
     agent = slots.root / "current" / "venv" / "bin" / "menshen-agent"
-    kept = watch(slots, [str(agent), "healthy", "--config", str(asked.config)], asked.within, asked.every)
+    check = [str(agent), "healthy", "--config", str(asked.config)]
+    kept = watch(
+        slots, check, asked.within, asked.every, least_s=min(LEAST_S, asked.within / 4), fallen=fallen
+    )
     if kept is False:
         hand_over(slots, asked.units)
     return {None: "nothing is on trial", True: "kept", False: "went back"}[kept]

@@ -250,6 +250,30 @@ def test_a_slot_without_a_health_check_is_left(slots):
     assert "does not start" in slots.state().failed["0.2.0"]
 
 
+def test_a_slot_whose_other_processes_fall_is_left(slots, tmp_path):
+    slots.switch(online=False)
+    falls = watch(
+        slots, asks(tmp_path, "print('well')"), 1.0, 0.2, fallen=lambda: "the link was started 4 times over"
+    )
+    assert falls is False
+    assert slots.state().failed == {"0.2.0": "the link was started 4 times over"}
+
+
+def test_a_slot_is_not_kept_before_it_has_run_for_a_while(slots, tmp_path):
+    slots.switch(online=False)
+    asked = []
+    kept = watch(
+        slots,
+        asks(tmp_path, "print('well')"),
+        30,
+        0.01,
+        least_s=1.0,
+        fallen=lambda: str(asked.append(1) or ""),
+    )
+    assert kept is True
+    assert len(asked) > 1
+
+
 def test_without_a_trial_there_is_nothing_to_watch(slots, tmp_path):
     assert watch(slots, asks(tmp_path, ""), 1, 0.1) is None
 

@@ -1,12 +1,17 @@
 # For tests/rig/test_kiosk.py: this tree as a kiosk that nobody has started yet. Slot a holds it, and nothing is on
 # trial; slot b holds it as well. A file `broken-SLOT` in the gate's folder makes that slot's gate end at once, as one
-# does that can't find its camera's library. Read by boot.sh.
+# does that can't find its camera's library; `deaf-SLOT` does that to the technician's link. Read by boot.sh.
 for name in a b; do
     slot $name 0.1.0
+    rm -r "$slot/venv"
+    /usr/bin/python3 -m venv --without-pip --symlinks "$slot/venv"
+    printf '/opt/rig/src\n/opt/rig/site\n' >"$(echo "$slot"/venv/lib/python3*/site-packages)/rig.pth"
     for pair in menshen-agent:agent.cli menshen-firmware:firmware_tools.cli menshen-provision:provisioning.cli; do
         program "$slot/venv/bin/${pair%:*}" \
             "[ \"\$1\" != gate ] || [ ! -e /var/lib/menshen/gate/broken-$name ] || exit 1
-exec $python -c 'from ${pair#*:} import main; main()' \"\$@\""
+[ \"\$1\" != device ] || [ ! -e /var/lib/menshen/gate/deaf-$name ] || exit 1
+unset PYTHONPATH LD_LIBRARY_PATH
+exec /var/lib/menshen/slots/$name/venv/bin/python -c 'from ${pair#*:} import main; main()' \"\$@\""
     done
 done
 # A kernel's serial port and screen, as pseudo terminals of the test's.
@@ -14,7 +19,8 @@ for pair in ttyGS0 tty1; do
     [ ! -e "$report/../$pair" ] || { touch "$root/dev/$pair" && mount --bind "$(readlink -f "$report/../$pair")" "$root/dev/$pair"; }
 done
 cp -r "$report/../etc/." "$root/etc/menshen/"
-cp -rL "$report/../published" "$root/srv/published"
+mkdir "$root/srv/published"
+mount --bind "$(readlink -f "$report/../published")" "$root/srv/published"
 chroot "$root" chown -R root:menshen /etc/menshen
 chmod 640 "$root/etc/menshen/broker.password"
 # What an image never has, to be locked at the first start.

@@ -33,6 +33,7 @@ menshen-office.service             18  the network, and ports below 1024
 menshen-office-ingest.service      15  the network
 menshen-office-mirror.service      15  the network
 menshen-office-renew.service       15  the network: a database, a broker
+menshen-office-backup.service      15  the network: a database
 TABLE
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Boot this machine's own systemd as the first process of a container that shows the
-# machine's own files with a throw-away layer on top, as a kiosk: what systemd/install.sh installs,
-# and slots that STAGED fills. All mounts live in a mount namespace and end with it.
+# machine's own files with a throw-away layer on top, as a kiosk or an office: what
+# systemd/install.sh installs, filled by STAGED. All mounts live in a mount namespace and end with it.
 #
 #   boot.sh STAGE REPORT REPO SITE_PACKAGES PYTHON_PREFIX PYTHON STAGED
 # to be run under: unshare -m -p -u -i -n -C --fork --kill-child
@@ -45,11 +45,14 @@ done
 mkdir -p "$root/etc/menshen" "$root/report"
 mount --bind "$report" "$root/report"
 
-rm -rf "$root/etc/systemd/system" "$root/var/lib/menshen" "$root/var/log/journal"
-"$repo/systemd/install.sh" kiosk "$root"
-chroot "$root" systemd-sysusers menshen.conf
-chroot "$root" systemd-tmpfiles --create menshen.conf
+rm -rf "$root/etc/systemd/system" "$root/var/lib/menshen" "$root/var/lib/menshen-office" "$root/var/log/journal"
 
+# installed KIND: what systemd/install.sh installs, with its users and directories.
+installed() {
+    "$repo/systemd/install.sh" "$1" "$root"
+    chroot "$root" systemd-sysusers
+    chroot "$root" systemd-tmpfiles --create --prefix=/etc/menshen --prefix=/etc/menshen-office --prefix=/var
+}
 # slot NAME VERSION: a slot that says it is whole, with this tree's units and no program yet.
 slot() {
     slot=$root/var/lib/menshen/slots/$1
@@ -63,7 +66,11 @@ program() {
     printf '#!/bin/sh\nexport PYTHONPATH=/opt/rig/src:/opt/rig/site LD_LIBRARY_PATH=/opt/rig/python/lib\n%s\n' "$2" >"$1"
     chmod 755 "$1"
 }
-printf '[Unit]\nWants=menshen-kiosk.target\n' >"$root/etc/systemd/system/rig.target"
+# environment FOLDER: the system's Python, and this tree to be found by it.
+environment() {
+    /usr/bin/python3 -m venv --without-pip --symlinks "$1"
+    printf '/opt/rig/src\n/opt/rig/site\n' >"$(echo "$1"/lib/python3*/site-packages)/rig.pth"
+}
 . "$staged"
 
 # pivot, not chroot: a process in a chroot may not make the user namespace that PrivateUsers= asks for.

@@ -53,6 +53,7 @@ def main(role: str) -> None:
             "/var/lib/menshen/updates",
             "/var/lib/menshen/slots",
         ),
+        *("/var/lib/menshen-office", "/var/backups/menshen-office"),
         *("/run/systemd/system", "/etc/menshen", "/etc", "/usr", "/home"),
     ):
         attempt(f"write to {place}", lambda place=place: write(Path(place, f".{role}.tried")))
@@ -89,7 +90,7 @@ def main(role: str) -> None:
 def role_of(program: str, command: list[str]) -> str:
     """Such as gate, update-fetch or guard-begin."""
     words = [word for word in command if not word.startswith(("-", "/"))]
-    prefix = ["guard"] if program == "guard" else []
+    prefix = [program] if program in {"guard", "office"} else []
     return "-".join([*prefix, *words[:2]]) if words[0] == "update" else "-".join([*prefix, words[0]])
 
 

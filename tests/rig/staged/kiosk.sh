@@ -1,11 +1,11 @@
 # For tests/rig/test_kiosk.py: this tree as a kiosk that nobody has started yet. Slot a holds it, and nothing is on
 # trial; slot b holds it as well. A file `broken-SLOT` in the gate's folder makes that slot's gate end at once, as one
 # does that can't find its camera's library; `deaf-SLOT` does that to the technician's link. Read by boot.sh.
+installed kiosk
 for name in a b; do
     slot $name 0.1.0
     rm -r "$slot/venv"
-    /usr/bin/python3 -m venv --without-pip --symlinks "$slot/venv"
-    printf '/opt/rig/src\n/opt/rig/site\n' >"$(echo "$slot"/venv/lib/python3*/site-packages)/rig.pth"
+    environment "$slot/venv"
     for pair in menshen-agent:agent.cli menshen-firmware:firmware_tools.cli menshen-provision:provisioning.cli; do
         program "$slot/venv/bin/${pair%:*}" \
             "[ \"\$1\" != gate ] || [ ! -e /var/lib/menshen/gate/broken-$name ] || exit 1
@@ -30,3 +30,4 @@ echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
 # Minutes are seconds here.
 mkdir -p "$root/etc/systemd/system/menshen-guard-retry.timer.d"
 printf '[Timer]\nOnActiveSec=\nOnActiveSec=10s\nAccuracySec=100ms\n' >"$root/etc/systemd/system/menshen-guard-retry.timer.d/soon.conf"
+printf '[Unit]\nWants=menshen-kiosk.target\n' >"$root/etc/systemd/system/rig.target"

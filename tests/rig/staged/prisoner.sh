@@ -1,11 +1,17 @@
 # For tests/test_confinement.py: in place of each program a prisoner that tries what its unit should forbid, and
 # things of each party's for it to try. Read by boot.sh.
+installed kiosk
+installed office
 slot a 0.1.0
 ln -s a "$root/var/lib/menshen/slots/current"
 for name in menshen-agent menshen-firmware menshen-provision; do
     program "$root/var/lib/menshen/slots/a/venv/bin/$name" \
         "exec $python /opt/rig/src/tests/rig/prisoner.py $name \"\$@\""
 done
+mkdir -p "$root/opt/menshen/venv/bin"
+program "$root/opt/menshen/venv/bin/menshen-office" \
+    "exec $python /opt/rig/src/tests/rig/prisoner.py office \"\$@\""
+printf 'SERVE=--port 8080\nINGEST=--broker here\nMIRROR=--broker here\nBACKUP=/var/backups\n' >"$root/etc/menshen-office/office.env"
 program "$root/usr/lib/menshen/guard.py" "exec $python /opt/rig/src/tests/rig/prisoner.py guard \"\$@\""
 
 touch "$root/etc/menshen/gate.toml"
@@ -20,7 +26,7 @@ for side in gate sync; do
     chroot "$root" chown "menshen-$side:menshen" "/var/lib/menshen/$side/theirs"
 done
 # What is said goes to files, and a prisoner is no daemon: those that a kiosk starts later are started one by one.
-for unit in "$repo"/systemd/menshen-*.service; do
+for unit in "$repo"/systemd/menshen-*.service "$repo"/systemd/office/menshen-*.service; do
     name=${unit##*/}
     mkdir -p "$root/etc/systemd/system/$name.d"
     role=${name#menshen-}

@@ -4,8 +4,9 @@ from django.contrib import messages
 from django.http import HttpRequest
 
 from office.faults import OfficeFault
+from office.web.refusals import said
 
 
 def refuse(request: HttpRequest, fault: OfficeFault) -> None:
     """Say it."""
-    messages.error(request, str(fault))
+    messages.error(request, said(str(fault)))

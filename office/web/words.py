@@ -212,6 +212,18 @@ OUTCOMES: Final[Mapping[str, Promise]] = {
     "shut": _("stays shut"),
     "open": _("may open again"),
 }
+FIELDS: Final[Mapping[str, Promise]] = {
+    "person": _("Name"),
+    "kind": _("Kind"),
+    "zone": _("Zone"),
+    "uses": _("Uses"),
+    "from": _("From"),
+    "until": _("Until"),
+    "form": _("Form"),
+    "pass id": _("Pass"),
+    "holder key": _("Holder's key"),
+}
+"""What a refusal begins with that is about one field of a form or a sheet."""
 VERDICTS: Final[Mapping[str, Promise]] = {
     "complete": _("adds up"),
     "waiting": _("not closed yet"),

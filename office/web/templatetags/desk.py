@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from office import issuing
 from office.models import Gap
-from office.web import assets, places, words
+from office.web import assets, places, refusals, words
 
 register = template.Library()
 
@@ -107,3 +107,9 @@ def states(detail: str) -> str:
     return re.sub(
         r"(?<![\w/])(?:draft|live|suspended|revoked|ended)(?!\w)", lambda found: said(found[0]), detail
     )
+
+
+@register.filter
+def plainly(sentence: str) -> str:
+    """A sentence that the office kept, in the reader's language."""
+    return refusals.said(sentence)

@@ -26,6 +26,7 @@ from office.web import telling as gates
 from office.web.forms import CodeForm
 from office.web.models import Account, Duty
 from office.web.places import door
+from office.web.refusing import refuse
 from office.web.rights import for_all_signed_in, for_anybody, name_of, needs
 from office.web.roles import Right, Role
 from office.web.views.tell import telling
@@ -184,7 +185,7 @@ def _make_or_reset(request: HttpRequest, name: str, role: str, what: str) -> Non
         else:
             words = accounts.add(name, Role(role or Role.CLERK), None, by=by)
     except OfficeFault as fault:
-        messages.error(request, str(fault))
+        refuse(request, fault)
     else:
         said = _("For %(name)s, shown this once: %(words)s – it must be changed at the first sign-in.")
         messages.success(request, said % {"name": name, "words": words})

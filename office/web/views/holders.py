@@ -30,6 +30,7 @@ from office.registry import CodeSigner
 from office.web import assets, holding
 from office.web import telling as gates
 from office.web.holding import Asked
+from office.web.refusals import said
 from office.web.rights import for_anybody
 from office.web.words import SAID
 
@@ -115,7 +116,7 @@ def _answers(
         except (phones.PhoneFault, holding.Unproved) as fault:
             answer, status = {"error": fault.why, "said": str(fault)}, _STATUS.get(fault.why, 400)
         except OfficeFault as fault:
-            answer, status = {"error": "other", "said": str(fault)}, 409
+            answer, status = {"error": "other", "said": said(str(fault))}, 409
         except _NotUnderstood:
             answer, status = {"error": "not_understood"}, 400
         return JsonResponse({"utc": time.time(), **answer}, status=status)

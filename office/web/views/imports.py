@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import ngettext
 
 from office.faults import OfficeFault
-from office.web import importing
+from office.web import importing, refusals
 from office.web.forms import SheetForm
 from office.web.rights import name_of, needs
 from office.web.roles import Right
@@ -22,7 +22,7 @@ def page(request: HttpRequest) -> HttpResponse:
         try:
             made, faults = importing.draft_all(sheet.file, sheet.name, name_of(request))
         except OfficeFault as fault:
-            form.add_error("sheet", str(fault))
+            form.add_error("sheet", refusals.said(str(fault)))
         else:
             if not faults:
                 said = ngettext("%d pass drafted.", "%d passes drafted.", len(made))

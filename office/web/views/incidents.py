@@ -12,6 +12,7 @@ from office.incident.taking import take
 from office.models import Gate
 from office.sheets.sealing import SUFFIX
 from office.web.day_forms import IncidentForm
+from office.web.refusals import said
 from office.web.rights import name_of, needs
 from office.web.roles import Right
 from office.web.streaming import download
@@ -41,7 +42,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
                 seal=form.sealing(),
             )
         except OfficeFault as fault:
-            form.add_error(None, str(fault))
+            form.add_error(None, said(str(fault)))
         else:
             name = f"incident-{site}-{timezone.now():%Y%m%dT%H%MZ}.zip{SUFFIX}"
             return download(request, chunks, name, SEALED_TYPE)

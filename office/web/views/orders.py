@@ -13,6 +13,7 @@ from office.models import Gate
 from office.web import ordering
 from office.web.forms import OrderForm, OrderRulesForm
 from office.web.models import OrderRules
+from office.web.refusing import refuse
 from office.web.rights import name_of, needs
 from office.web.roles import Right
 from office.web.views.tell import back, telling
@@ -48,7 +49,7 @@ def ask(request: HttpRequest) -> HttpResponse:
             gate, What(form.cleaned_data["what"]), by=name_of(request), why=form.cleaned_data["why"]
         )
     except OfficeFault as fault:
-        messages.error(request, str(fault))
+        refuse(request, fault)
     else:
         said = (
             _("The order is on its way; what the gate does with it appears here.")

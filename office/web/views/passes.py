@@ -17,6 +17,7 @@ from office.keyring import Keyring
 from office.models import Pass, PassState, Publication, Site
 from office.web import telling as gates
 from office.web.reading import shows
+from office.web.refusing import refuse
 from office.web.rights import name_of, needs
 from office.web.roles import Right
 from office.web.views.tell import telling
@@ -62,7 +63,7 @@ def decide(request: HttpRequest) -> HttpResponse:
             else:
                 registry.approve(pass_id, by=by, sign=sign, why=why)
         except OfficeFault as fault:
-            messages.error(request, str(fault))
+            refuse(request, fault)
         else:
             done += 1
     if done:
@@ -88,7 +89,7 @@ def publish(request: HttpRequest) -> HttpResponse:
     try:
         told = gates.publish(name_of(request))
     except OfficeFault as fault:
-        messages.error(request, str(fault))
+        refuse(request, fault)
     else:
         messages.success(
             request,

@@ -17,6 +17,7 @@ from office.web import files, lookup
 from office.web.forms import FileForm, PassForm, PersonForm
 from office.web.models import PersonFile
 from office.web.reading import shows
+from office.web.refusals import said
 from office.web.rights import name_of, needs
 from office.web.roles import Right
 from office.web.views.tell import telling
@@ -46,7 +47,7 @@ def new(request: HttpRequest) -> HttpResponse:
                 made = registry.draft(form.application(asked["name"]), by=by, why=asked["why"])
                 files.change(made.person, {"unit": asked["unit"], "phone": asked["phone"]}, by)
         except OfficeFault as fault:
-            form.add_error(None, str(fault))
+            form.add_error(None, said(str(fault)))
         else:
             messages.success(request, _("Drafted. A colleague approves it under Review."))
             return redirect("person", made.person_id)

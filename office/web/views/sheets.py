@@ -17,6 +17,7 @@ from office.sheets.sealing import SUFFIX
 from office.sheets.taking import Taker, take
 from office.sheets.writing import TYPES
 from office.web.day_forms import SheetForm
+from office.web.refusals import said
 from office.web.rights import mask_of, name_of, needs
 from office.web.roles import Right
 from office.web.streaming import download
@@ -46,7 +47,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         try:
             chunks = take(wish["table"], wish["form"], form.asked(mask), taker, seal)
         except OfficeFault as fault:
-            form.add_error(None, str(fault))
+            form.add_error(None, said(str(fault)))
         else:
             name = f"{wish['table']}-{site}-{timezone.now():%Y%m%dT%H%MZ}.{wish['form']}"
             if seal:

@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from office.faults import OfficeFault
+from office.web.refusing import refuse
 
 
 @contextmanager
@@ -17,7 +18,7 @@ def telling(request: HttpRequest, done: str) -> Iterator[None]:
     try:
         yield
     except OfficeFault as fault:
-        messages.error(request, str(fault))
+        refuse(request, fault)
     else:
         messages.success(request, done)
 

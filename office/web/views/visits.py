@@ -21,6 +21,8 @@ from office.web import telling as gates
 from office.web import visit_rules, visits
 from office.web.forms import RulesForm, VisitForm
 from office.web.models import Visit, VisitRules, VisitState
+from office.web.refusals import said
+from office.web.refusing import refuse
 from office.web.rights import for_anybody, name_of, needs
 from office.web.roles import Right
 
@@ -43,7 +45,7 @@ def form(request: HttpRequest, gate: str) -> HttpResponse:
         try:
             visit = visits.ask(where, asked.cleaned_data, PassKind(wanted.kind))
         except OfficeFault as fault:
-            asked.add_error(None, str(fault))
+            asked.add_error(None, said(str(fault)))
         else:
             answer = redirect("my-visit", visit.token)
             answer.set_cookie(
@@ -105,7 +107,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
             visits.approve(pk, by=by, sign=sign)
             _tell_gates(request, by)
     except OfficeFault as fault:
-        messages.error(request, str(fault))
+        refuse(request, fault)
     return redirect("visits")
 
 

@@ -292,7 +292,7 @@ def numbers(cell: str) -> list[str]:
 # Words on screens
 
 
-SCREENS = ("resident", "visitor", "office", "holders-page", "emergency", "training")
+SCREENS = ("sites", "resident", "visitor", "office", "holders-page", "emergency", "training")
 
 
 @cache

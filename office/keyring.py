@@ -173,6 +173,26 @@ def audit_key(directory: Path) -> OnlineKey:
     return OnlineKey(FIRST_KEY_ID, _load(path))
 
 
+def without_signer(public: dict[str, Any], lost: str, own: CryptoSigner) -> dict[str, Any]:
+    """office-public.json without the key of a person who lost it.
+
+    Args:
+        lost: how that key begins, in hex; own: the office's, which is not replaced this way.
+    Raises:
+        OfficeFault: no other person's key begins so, or several do.
+    """
+    role = public["roles"]["allowlist"]
+    others = [one["key"] for one in role["keys"] if one["key"] != own.public_key.keyval["public"]]
+    gone = [key for key in others if key.startswith(lost.lower())]
+    if len(gone) != 1 or not lost:
+        raise OfficeFault(
+            f"found {len(gone)} people's keys that begin with {lost!r}, wanted one; "
+            f"those who sign beside the office: {', '.join(key[:16] for key in others) or 'nobody'}"
+        )
+    keys = [one for one in role["keys"] if one["key"] != gone[0]]
+    return {**public, "roles": {**public["roles"], "allowlist": {"threshold": len(keys), "keys": keys}}}
+
+
 def with_signer(public: dict[str, Any], signer: CryptoSigner) -> dict[str, Any]:
     """office-public.json for a site where one more must sign each list."""
     role = public["roles"]["allowlist"]

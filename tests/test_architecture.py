@@ -80,8 +80,8 @@ def test_the_other_parties_are_drawn_with_all_that_they_import():
 
 
 def test_the_drawn_processes_are_those_of_the_units():
-    """Three do the work; those that start, watch and replace them stand in the table of docs/device.md."""
-    found = {}
+    """Three do the work; those that start, watch and replace them are a row below, and a table in docs/device.md."""
+    found, keep = {}, set()
     keepers = (ROOT / "docs" / "device.md").read_text(encoding="utf-8")
     for path in (ROOT / "systemd").glob("*.service"):
         unit = configparser.ConfigParser(strict=False, interpolation=None)
@@ -90,6 +90,7 @@ def test_the_drawn_processes_are_those_of_the_units():
         start = unit["Service"]["ExecStart"].rpartition("/venv/bin/")[2]
         kept = re.match(r"menshen-(safe|console|guard|update|first-boot)", path.stem)
         if kept:
+            keep.add(f"menshen-{kept[1]}")
             assert f"menshen-{kept[1]}" in keepers, path.name
         elif unit["Service"].get("Type") != "oneshot":
             found[path.name] = (unit["Service"].get("User", "root"), " ".join(start.split()[:2]))
@@ -99,6 +100,7 @@ def test_the_drawn_processes_are_those_of_the_units():
         if "data-unit" in box.attrib
     }
     assert shown == found
+    assert {name for name, box in boxes(drawn("processes.svg")) if "data-kept" in box.attrib} == keep
 
 
 def test_the_drawn_keys_are_those_of_the_ceremony_and_of_the_office():

@@ -349,3 +349,23 @@ def test_each_language_leads_to_the_other(page: Path):
     other = page.with_suffix(".zh.md")
     assert other.name in links(page)
     assert page.name in links(other)
+
+
+# One thing, one word
+
+OTHER_WORDS = {
+    "站点": "园区",
+    "小区": "园区",
+    "账户": "账号",
+    "通行码": "通行证",
+    "吊销": "注销",
+    "管理处": "办公室、前台",
+}
+
+
+@pytest.mark.parametrize("word", OTHER_WORDS)
+def test_pages_and_guides_call_one_thing_by_one_word(word: str):
+    _, chinese = said_by_the_office()
+    assert not [words for words in chinese if word in words], f"say {OTHER_WORDS[word]}"
+    for page in (ROOT / "docs").glob("*.zh.md"):
+        assert word not in page.read_text(encoding="utf-8"), f"{page.name}: say {OTHER_WORDS[word]}"

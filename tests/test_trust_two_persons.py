@@ -1,6 +1,7 @@
 """A site where two people sign each list, from the desk to the gate; and what the gate's journal hears."""
 
 import contextlib
+import json
 import shutil
 import sqlite3
 import threading
@@ -220,3 +221,25 @@ def test_what_was_refused_is_left_alone_for_longer_and_longer(settled):
     assert waits[0] <= 0.4
     assert 150 <= waits[-1] <= 300
     assert waits[6] > 8 * waits[0] / 2
+
+
+def test_who_lost_the_key_signs_with_another(office, tmp_path):
+    signed(office, drafted(office, "first"))
+    public = tmp_path / "home" / "office-public.json"
+    own = Keyring.load(tmp_path / "home" / "keys").signers["allowlist"].public_key.keyval["public"]
+    keys = [one["key"] for one in json.loads(public.read_text())["roles"]["allowlist"]["keys"]]
+    lost = next(key for key in keys if key != own)
+    for wrong in ("", own, "zz"):
+        said = office.office("signer", "--out", tmp_path / "no", "--replace", wrong, exit_code=1)
+        assert lost[:16] in said
+        assert not (tmp_path / "no").exists()
+    office.office("signer", "--out", tmp_path / "new-stick", "--replace", lost[:8])
+    words = ["keys", "rotate", "--keys", tmp_path / "offline", "--trust", office.trust, "--office", public]
+    words += ["--passphrase-file", tmp_path / "passphrase"]
+    result = CliRunner().invoke(firmware, list(map(str, words)))
+    assert result.exit_code == 0, result.output
+    draft = drafted(office, "second")
+    office.office("sign", draft, "--keys", tmp_path / "wangs-stick")  # counts for nothing any more
+    assert office.gates_list().head.number == 1
+    office.office("sign", draft, "--keys", tmp_path / "new-stick")
+    assert office.gates_list().head.number == 2

@@ -11,7 +11,7 @@ from office.cli.common import home_option, say, use
 from office.faults import OfficeFault
 from office.files import write_whole
 from office.group import Group
-from office.keyring import Keyring, make_signer, with_signer
+from office.keyring import Keyring, make_signer, with_signer, without_signer
 
 PUBLIC_FILE = "office-public.json"
 
@@ -55,20 +55,25 @@ def site(name: str, zones: str, utc_offset: str, home: Path | None) -> None:
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="For that person's key."
 )
+@click.option("--replace", "lost", metavar="KEY", help="In place of somebody's lost key, which begins so.")
 @home_option
-def signer(out: Path, home: Path | None) -> None:
+def signer(out: Path, lost: str | None, home: Path | None) -> None:
     """Make a key for one more person, without whom no list is valid, and name it in office-public.json.
 
-    Have that file signed with the site's offline keys afterwards; until then nothing changes.
+    Have that file signed with the site's offline keys afterwards; until then nothing changes. Who has lost the
+    key gets another with --replace, which says whose keys there are when it is given none of them.
 
     \b
-    Example:
+    Examples:
       menshen-office signer --out /media/stick/wang
+      menshen-office signer --out /media/stick/wang-2 --replace 3f9a01c2
     """
     place = use(home)
     file = place.path / PUBLIC_FILE
     try:
         public = json.loads(file.read_text(encoding="utf-8"))
+        if lost is not None:
+            public = without_signer(public, lost, Keyring.load(place.keys).signers["allowlist"])
         whole = with_signer(public, make_signer(out))
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise OfficeFault(f"{file} can't be read: {fault}; restore it from the backup") from fault

@@ -35,7 +35,7 @@ manifest.sig is the office's signature over manifest.json. Check it, on any mach
 
     menshen-office incident verify FILE --key KEY
 
-KEY is what `menshen-office audit key` prints in the office. / KEY 为在管理处运行 `menshen-office audit key` 所得。
+KEY is what `menshen-office audit key` prints in the office. / KEY 为在办公室运行 `menshen-office audit key` 所得。
 It holds personal data: keep it from others, and delete it when the matter is closed.
 内含个人信息：请妥善保管，事毕删除。
 """

@@ -28,7 +28,7 @@ _OF_ONE_HOP: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
 _OURS: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"})
-_AWAY: Final = "This site's office does not answer just now. Try again in a minute.\n此站点的办公系统暂时没有回应，请稍后再试。\n"
+_AWAY: Final = "This site's office does not answer just now. Try again in a minute.\n此园区的办公室暂时没有回应，请稍后再试。\n"
 
 
 class Broken(Exception):

@@ -328,14 +328,19 @@ def _in_packets(topics: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 class _Client(mqtt.Client):
-    """paho's client with a ceiling for incoming packets, each acknowledged to TCP at once.
+    """paho's client with a ceiling for incoming packets, each acknowledged to TCP at once, that binds no port.
 
     paho asks the socket for all that a packet's header announces, up to 256 MiB, and
-    ignores the maximum that it told the broker. `_sock_recv` is private to paho: the
-    oversize test in tests/test_paho_broker.py fails if a release stops calling it.
+    ignores the maximum that it told the broker. It also binds each connection to "any port"
+    before it connects, which says nothing and is a bind all the same: menshen-sync.service
+    forbids those. What is overridden is private to paho: tests in tests/test_paho_broker.py fail if a
+    release stops calling it.
     """
 
     max_frame_bytes = 0
+
+    def _create_socket_connection(self) -> socket.socket:
+        return socket.create_connection((self.host, self.port), timeout=self.connect_timeout)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > self.max_frame_bytes:

@@ -22,6 +22,7 @@ class Matter(StrEnum):
     GAP = "gap"  # events are missing, and they do not come
     DIFFERENCES = "differences"  # a restored office knows less than its gates; see office.differences
     BACKUP = "backup"  # the newest backup is too old or gone, or none could be made
+    INTAKE = "intake"  # no events come in: no ingester runs, or its broker is away; see office.ingest.beat
     DAY = "day"  # a gate's day does not add up; see office.daily
     NOT_TAKEN = "not_taken"  # a message that made the ingester itself fail; the gate keeps its events
 

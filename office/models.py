@@ -330,6 +330,19 @@ class Alert(models.Model):
         return f"{self.kind} {self.gate} {self.about}"
 
 
+class IngesterBeat(models.Model):
+    """The last sign of life of an ingester; see office.ingest.beat."""
+
+    name = models.CharField(max_length=64, unique=True, help_text="its client id")
+    at = models.DateTimeField()
+    listening = models.BooleanField(default=False, help_text="the broker serves it")
+    listened_at = models.DateTimeField(null=True, help_text="when it last did")
+    stopped = models.BooleanField(default=False, help_text="it ended as it was told to")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class DayAccount(models.Model):
     """How a gate's day stood when it was last held against its closing statement; see office.daily."""
 

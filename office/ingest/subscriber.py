@@ -97,7 +97,7 @@ class Subscriber:
                 its members; the broker must know shared subscriptions.
         Source: MQTT 5.0, 4.8.2; brokers that have it take it from 3.1.1 clients too.
         """
-        self._address, self._client_id = address, client_id
+        self._address, self._client_id, self.name = address, client_id, client_id
         self._topic = f"$share/{share}/{topic}" if share else topic
         # A member that is gone must not go on getting its share into a session that waits for it.
         self._forgotten_when_gone = bool(share)
@@ -108,6 +108,11 @@ class Subscriber:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="subscriber", daemon=True)
         self._thread.start()
+
+    @property
+    def listening(self) -> bool:
+        """Whether the broker serves us just now."""
+        return self._standing is not None
 
     def take(self, wait_s: float) -> list[Arrival]:
         """Up to 32 messages, oldest first, after waiting up to wait_s for the first."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection
 
+from office.ingest.beat import Beat
 from office.ingest.intake import Intake, Reply
 from office.ingest.opened import Flaw, Opened
 from office.ingest.opener import Opener
@@ -24,8 +25,10 @@ _RETRY_S: Final = 1.0
 
 def work(subscriber: Subscriber, intake: Intake, stop: threading.Event) -> None:
     """Take messages in until told to stop. Belongs to the thread that owns the database connection."""
+    beat = Beat(subscriber.name)
     with contextlib.closing(Opener(subscriber)) as opener:
         while not stop.is_set():
+            beat.tick(listening=subscriber.listening)
             ready = opener.take(_HOLDING_S if intake.is_holding else _IDLE_S)
             if not ready and not intake.is_holding:
                 continue
@@ -36,6 +39,7 @@ def work(subscriber: Subscriber, intake: Intake, stop: threading.Event) -> None:
                 one.arrival.settle()
             for reply in replies:
                 subscriber.publish(*reply)
+    beat.stop()
 
 
 def _store(

@@ -17,6 +17,7 @@ from office.backup import folder
 from office.differences import hearing
 from office.faults import OfficeFault
 from office.home import Home
+from office.ingest import beat
 from office.keyring import Keyring
 from office.logs import log
 from office.retention import schedule
@@ -46,6 +47,7 @@ class Caretaker:
             for one in schedule.keep(self._home):
                 log.info("retention.deleted", kept=one.kept, count=one.count, until=one.until)
             hearing.hear()
+            beat.look_after(timezone.now())
             daily.go_round(registry.the_site(), timezone.now(), Keyring.load(self._home.keys).ack.sign)
             folder.look_after(self._home, timezone.now())
             keeper.seal(self._home)

@@ -164,6 +164,8 @@ SENTENCES: Final = (
     _("what is kept up to {place} hashes to another head"),
     _("deleted on schedule: {places}"),
     _("all of {epoch}"),
+    _("no ingester runs, so events wait at the gates; start `menshen-office ingest` again"),
+    _("the ingester can't reach its broker, so events wait at the gates; look at the broker"),
     _("visit {number} has not left"),
     _("{day}: {missing} of {events} events are missing"),
     _("{day}: what is kept is another history than what the gate signed"),

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from office import daily
 from office.identity.register import holders
+from office.ingest import beat
 from office.models import Gate, Pass, PassState, Site
 from office.web import alerting, charts, ordering
 from office.web.lookup import Row
@@ -35,6 +36,7 @@ def standing(*, names: bool) -> dict[str, Any]:
         "alerts": list(alerting.open_alerts()[:5]),
         "alerts_open": alerting.open_alerts().count(),
         "orders": ordering.latest(5, _ORDERS_SHOWN),
+        "intake": str(beat.standing(now)),
         "yesterday": daily.yesterday(site, now),
         "day": charts.day(now, site.utc_offset_min),
     }

@@ -167,6 +167,7 @@ _OTHERS: Final[Mapping[str, Promise]] = {
     "overstay": _("visitor stays too long"),
     "not_taken": _("message not understood"),
     "day": _("a day does not add up"),
+    "intake": _("no events come in"),
     "differences": _("the gates know more than this office"),
     "settle": _("difference settled"),
     "adopt": _("pass taken over from the list"),

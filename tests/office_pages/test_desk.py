@@ -16,8 +16,9 @@ from firmware_tools.key_files import OfficePublic
 from office import repository
 from office.alerts import Matter, raise_alert
 from office.home import Home
+from office.ingest.beat import Beat
 from office.keyring import Keyring
-from office.models import Act, Alert, Pass, Person
+from office.models import Act, Alert, IngesterBeat, Pass, Person
 from office.places import Place
 from office.web import charts, follower, importing
 from office.web.hub import HUB, Reader
@@ -373,3 +374,20 @@ def test_a_message_to_the_live_pages_is_one_line(desk: Desk) -> None:
     assert "Li Wei" in json.loads(data.removeprefix("data: "))["rows"]
     assert rest == ["", ""]
     assert "Li Wei" not in HUB.since(Reader("en", names=False), 0).decode()
+
+
+def test_the_live_page_says_when_no_events_come_in(desk: Desk) -> None:
+    """C34: in a sentence, in both languages, and what to do."""
+    desk.gate()
+    IngesterBeat.objects.all().delete()
+    chen = desk.browser("chen")
+    assert "No events come in yet" in chen.get("/").text
+    one = Beat("one")
+    one.tick(listening=True)
+    assert "No events come in" not in chen.get("/").text
+    one.tick(listening=False)
+    assert "the broker can't be reached" in chen.get("/").text
+    one.stop()
+    assert "Start menshen-office ingest again." in chen.get("/").text
+    assert "没有事件进来" in chen.get("/", headers={"accept-language": "zh-hans"}).text
+    IngesterBeat.objects.all().delete()

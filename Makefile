@@ -53,6 +53,10 @@ bench-trust: setup-dev  ## lists of a million passes: bytes, seconds, lookups, m
 drill-list: setup-dev  ## sync killed 500 times while it switches lists (KILLS=500)
 	@$(PY) -m tests.list_drill $(or $(KILLS),500)
 
+.PHONY: drill-decoder
+drill-decoder: setup-dev  ## a picture that aborts a decoder: how soon the gate answers a pass again (ROUNDS=5)
+	@$(PY) -m tests.decoder_drill $(or $(ROUNDS),5)
+
 .PHONY: drill-updates
 drill-updates: setup-dev  ## an update killed 200 times, and the power cut each time (root; KILLS=200)
 	@$(PY) -m tests.updates.drill $(or $(KILLS),200)

@@ -290,7 +290,7 @@ def test_a_wall_of_finder_patterns_is_survived():
 
 
 class Breaks:
-    name = "breaks"
+    name, library = "breaks", "tests"
     effort = 0.0
 
     def look(self, views):
@@ -325,7 +325,7 @@ from agent.vision.stages import STAGES
 from hw.sim.film import still
 
 class Crashes:
-    name, effort = "crashes", 0.0
+    name, library, effort = "crashes", "tests", 0.0
     def look(self, views):
         os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -348,7 +348,7 @@ def test_a_picture_that_kills_a_native_decoder_kills_it_once(tmp_path):
         )
         said.append((child.returncode, child.stdout.split("\n")[:-1]))
     assert said[0] == (-signal.SIGSEGV, [" 0"])
-    assert said[1] == (0, ["crashes 1", "STILL OPEN"])
+    assert said[1] == (0, ["tests/crashes 1", "STILL OPEN"])
     assert said[2][0] == -signal.SIGSEGV  # it ended well in between, so it had its second chance
 
 
@@ -377,6 +377,56 @@ def test_a_stage_that_goes_on_crashing_sits_out_longer_and_longer(tmp_path):
     with note.looking("A"):
         pass
     assert CrashNote(tmp_path / "looking", clock).crashes == 0
+
+
+@pytest.fixture
+def dies(tmp_path):
+    """Lets a process not come back from a look; returns the next one's note."""
+    path, the_dead = tmp_path / "looking", []
+
+    def die(note, clock, look):
+        the_dead.append((note or CrashNote(path, clock)).looking(look))
+        the_dead[-1].__enter__()
+        return CrashNote(path, clock)
+
+    yield die
+    the_dead.clear()
+
+
+def test_a_second_stage_that_crashes_takes_its_library_with_it(dies):
+    clock = Hands()
+    note = dies(None, clock, "zxing-cpp/a")
+    assert (note.blamed, note.off("zxing-cpp/a"), note.off("zxing-cpp/B")) == ("zxing-cpp/a", True, False)
+    clock.now += 3
+    note = dies(note, clock, "zxing-cpp/B")
+    assert (note.blamed, note.crashes) == ("zxing-cpp/", 2)
+    assert note.off("zxing-cpp/a")
+    assert note.off("zxing-cpp/joined")
+    assert not note.off("zbar/pyzbar")
+    clock.now += 3
+    note = dies(note, clock, "zbar/pyzbar")
+    assert note.off("zbar/pyzbar")
+    assert note.off("zxing-cpp/a")
+    clock.now += 38  # the library's 40 seconds are over, the third's 160 are not
+    assert not note.off("zxing-cpp/a")
+    assert note.off("zbar/pyzbar")
+
+
+def test_a_second_stage_that_crashes_much_later_does_not(dies):
+    clock = Hands()
+    note = dies(None, clock, "zxing-cpp/a")
+    clock.now += 1900
+    assert dies(note, clock, "zxing-cpp/B").blamed == "zxing-cpp/B"
+
+
+def test_after_a_reboot_nobody_sits_out_for_what_was_before(dies):
+    clock = Hands()
+    clock.now = 900_000.0
+    note = dies(None, clock, "zxing-cpp/a")
+    clock.now = 20.0
+    note = dies(note, clock, "zbar/pyzbar")
+    assert note.off("zbar/pyzbar")
+    assert not note.off("zxing-cpp/a")
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"\xff" * 4096, b"no such stage" * 400, "folder"])
@@ -427,7 +477,7 @@ def test_zbars_guesses_at_charsets_are_not_believed():
 
 
 class Slow:
-    effort = 0.0
+    library, effort = "tests", 0.0
 
     def __init__(self, name, seconds):
         self.name, self.seconds, self.looks = name, seconds, 0

@@ -1,16 +1,19 @@
-"""Which stage was looking when the process died, told to the next process.
+"""Which look was under way when the process died, told to the next process.
 
 A native decoder that crashes takes the process with it; systemd starts the
 gate again, and the picture that did it may still be held to the camera. So
 each look is noted in a mapped page, which outlives the process and costs no
-system call, and a stage that is found in the note at a start sits out: ten
+system call, and one that is found in the note at a start sits out: ten
 seconds at first, four times as long after each further crash, an hour at
-most. Knows neither pictures nor decoders. A note that can't be written or
+most. Looks are named `library/stage`: when a second look of the same library
+dies within half an hour, the library is at fault and sits out whole.
+Knows neither pictures nor decoders. A note that can't be written or
 read is no note, never a fault.
 """
 
 import mmap
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,9 +26,11 @@ LONGEST_S: Final = 3600.0
 FORGIVEN_AFTER_S: Final = 1800.0
 """A process that has lived so long has no record any more."""
 BYTES: Final = 4096
-NAME_BYTES: Final = 32
+NAME_BYTES: Final = 48
 _CRASHES_AT: Final = NAME_BYTES
-_BLAMED_AT: Final = NAME_BYTES + 1
+_OUT: Final = struct.Struct(f"<{NAME_BYTES}sd")  # whoever sits out, and until when (monotonic)
+_OUT_AT: Final = 2 * NAME_BYTES
+_MOST_OUT: Final = 8
 
 
 class NoNote:
@@ -34,10 +39,10 @@ class NoNote:
     blamed: str = ""
 
     @contextmanager
-    def looking(self, _stage: str) -> Iterator[None]:
+    def looking(self, _look: str) -> Iterator[None]:
         yield
 
-    def off(self, _stage: str) -> bool:
+    def off(self, _look: str) -> bool:
         return False
 
 
@@ -49,30 +54,28 @@ class CrashNote(NoNote):
         mono: monotonic seconds.
 
     Attributes:
-        blamed: the stage that sits out, because the last process died while it looked; or "".
-        crashes: how often it has done so, without half an hour of peace in between.
+        blamed: the look, or `library/`, that sits out because the last process died in it; or "".
+        crashes: how often one has died, without half an hour of peace in between.
     """
 
     def __init__(self, path: Path, mono: Callable[[], float] = time.monotonic) -> None:
         self._mono = mono
         self._began_mono = mono()
         self._page = _page(path)
-        looked = _text(self._page[:NAME_BYTES])
-        before = _text(self._page[_BLAMED_AT : _BLAMED_AT + NAME_BYTES])
-        self.blamed, self.crashes = before, self._page[_CRASHES_AT]
-        if looked:
-            self.blamed, self.crashes = looked, min(255, self.crashes + 1)
-            self._page[:NAME_BYTES] = bytes(NAME_BYTES)
-            self._page[_CRASHES_AT] = self.crashes
-            self._page[_BLAMED_AT : _BLAMED_AT + NAME_BYTES] = looked.encode().ljust(NAME_BYTES, b"\0")
-        elif self.blamed:
-            self.blamed = ""  # the last process ended well: nobody sits out, but the record stands
-        self._off_s = min(LONGEST_S, FIRST_S * LONGER ** min(10, self.crashes - 1)) if self.blamed else 0.0
+        self.crashes = self._page[_CRASHES_AT]
+        self._out: list[tuple[str, float]] = []  # if the last process ended well, nobody sits out
+        if looked := _text(self._page[:NAME_BYTES]):
+            self._out = self._on_record()
+            self.blamed = self._at_fault(looked)
+            self.crashes = min(255, self.crashes + 1)
+            off_s = min(LONGEST_S, FIRST_S * LONGER ** min(10, self.crashes - 1))
+            self._out = [(self.blamed, self._began_mono + off_s), *self._out][:_MOST_OUT]
+        self._write()
 
     @contextmanager
-    def looking(self, stage: str) -> Iterator[None]:
-        """Around each look: leave the stage's name behind in case the process does not come back."""
-        self._page[:NAME_BYTES] = stage.encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0")
+    def looking(self, look: str) -> Iterator[None]:
+        """Around each look: leave its name behind in case the process does not come back."""
+        self._page[:NAME_BYTES] = look.encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0")
         try:
             yield
         finally:
@@ -80,9 +83,41 @@ class CrashNote(NoNote):
             if self._page[_CRASHES_AT] and self._mono() - self._began_mono > FORGIVEN_AFTER_S:
                 self._page[_CRASHES_AT] = 0
 
-    def off(self, stage: str) -> bool:
-        """Whether a stage still sits out."""
-        return stage == self.blamed and self._mono() - self._began_mono < self._off_s
+    def off(self, look: str) -> bool:
+        """Whether a look still sits out, by itself or with its library."""
+        return any(_holds(name, look) and self._mono() < until for name, until in self._out)
+
+    def _at_fault(self, looked: str) -> str:
+        """The look, or its whole library if another of its looks is on record."""
+        library = _library(looked)
+        if library and any(_library(name) == library and name != looked for name, _ in self._out):
+            return library
+        return looked
+
+    def _on_record(self) -> list[tuple[str, float]]:
+        """Whoever sits out or has done so lately; nobody since before a reboot, for the clock began anew."""
+        rows = [_OUT.unpack_from(self._page, _OUT_AT + n * _OUT.size) for n in range(_MOST_OUT)]
+        return [
+            (_text(name), until)
+            for name, until in rows
+            if _text(name) and -FORGIVEN_AFTER_S < until - self._began_mono <= LONGEST_S
+        ]
+
+    def _write(self) -> None:
+        self._page[:] = bytes(BYTES)
+        self._page[_CRASHES_AT] = self.crashes
+        for n, (name, until) in enumerate(self._out):
+            _OUT.pack_into(self._page, _OUT_AT + n * _OUT.size, name.encode(), until)
+
+
+def _library(look: str) -> str:
+    """`library/` of a look that has one, else nothing."""
+    library, slash, _ = look.partition("/")
+    return library + slash if slash else ""
+
+
+def _holds(name: str, look: str) -> bool:
+    return look.startswith(name) if name.endswith("/") else look == name
 
 
 def _page(path: Path) -> "mmap.mmap | bytearray":

@@ -86,7 +86,7 @@ class Reader:
                     sightings.setdefault(sighting.text, sighting)
 
         for stage, part in self._attention.looks(views, frame.gain if isinstance(frame, Frame) else 1.0):
-            found = self._look(stage.name, stage.look, part)
+            found = self._look(stage, stage.look, part)
             self._remember(found, stage, part, views)
             take(found, stage, part)
             # One new code is what a gate expects. Where there are several, a second look
@@ -97,19 +97,22 @@ class Reader:
                 break
             looked_again = bool(news)
         if not sightings:
-            take(self._look(self._votes.name, self._votes.look, unread), self._votes, views)
+            take(self._look(self._votes, self._votes.look, unread), self._votes, views)
         self._attention.ended(read=bool(sightings))
         self._familiar = frozenset(sightings)
         return tuple(sightings.values())
 
-    def _look(self, name: str, look: Callable[[_Shown], Sequence[Found]], shown: _Shown) -> Sequence[Found]:
+    def _look(
+        self, looker: Looker, look: Callable[[_Shown], Sequence[Found]], shown: _Shown
+    ) -> Sequence[Found]:
+        name = f"{looker.library}/{looker.name}"
         if self._note.off(name):
             return ()
         with self._budget.spending(), self._note.looking(name):
             try:
                 return look(shown)
             except Exception:  # noqa: BLE001  native decoders raise what they like; one look is lost
-                self.faults[name] += 1
+                self.faults[looker.name] += 1
                 return ()
 
     def _remember(self, found: Sequence[Found], stage: Stage, part: Views, whole: Views) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from agent.core.sighting import Corner
 from agent.frames import Grey
 from agent.vision.stages.stage import Found
-from agent.vision.stages.zxing import QR_ONLY, strain_of, version_of
+from agent.vision.stages.zxing import LIBRARY, QR_ONLY, strain_of, version_of
 from agent.vision.views import Views
 
 LARGEST_VERSION: Final = 12
@@ -81,6 +81,7 @@ class Votes:
     """On the codes of one stream that were seen and not read."""
 
     name: Final = "joined"
+    library: Final = LIBRARY
     effort: Final = 0.9
 
     def __init__(self) -> None:

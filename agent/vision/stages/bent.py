@@ -15,7 +15,7 @@ import zxingcpp
 from agent.core.sighting import Corner
 from agent.frames import Grey
 from agent.vision.stages.stage import Found
-from agent.vision.stages.zxing import QR_ONLY, corners_of, strain_of, version_of
+from agent.vision.stages.zxing import LIBRARY, QR_ONLY, corners_of, strain_of, version_of
 from agent.vision.views import Views
 
 CANDIDATES: Final = 3
@@ -37,6 +37,7 @@ class Bent:
     """Straighten and bend what was found but not read on the full frame."""
 
     name = "bent"
+    library = LIBRARY
     effort = 0.8
 
     def look(self, views: Views) -> Sequence[Found]:

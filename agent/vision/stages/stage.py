@@ -36,6 +36,11 @@ class Stage(Protocol):
     def name(self) -> str: ...
 
     @property
+    def library(self) -> str:
+        """The native library that it looks with: if that crashes in two stages, all of its stages sit out."""
+        ...
+
+    @property
     def effort(self) -> float:
         """0 for the first and cheapest look, to 1 for the last resort."""
         ...

@@ -92,6 +92,7 @@ class Zbar:
     """
 
     name = "pyzbar"
+    library = "zbar"
     effort = 1.0
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ The library releases the GIL while it works.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import cv2
 import numpy as np
@@ -70,6 +71,9 @@ def scan(luma: Grey, full: Grey, *, invert: bool, downscale: bool = False) -> Se
     ]
 
 
+LIBRARY: Final = "zxing-cpp"
+
+
 class Plain:
     """One look at the frame as a view shows it.
 
@@ -77,6 +81,8 @@ class Plain:
         name, effort: see Stage.
         shown: which view; made once a frame, however many stages ask for it.
     """
+
+    library = LIBRARY
 
     def __init__(self, name: str, effort: float, shown: Callable[[Views], Grey]) -> None:
         self.name = name
@@ -90,6 +96,7 @@ class Plain:
 class Grown:
     """A multiple of the size, for modules of a pixel or two and for bent codes. Not for large frames."""
 
+    library = LIBRARY
     effort = 0.6
     largest_px = 3_000_000
 
@@ -107,6 +114,7 @@ class Pale:
     """Everything that is not nearly white counts as ink: codes drawn in pictures and pale inks."""
 
     name = "pale"
+    library = LIBRARY
     effort = 0.8
 
     def look(self, views: Views) -> Sequence[Found]:

@@ -245,7 +245,8 @@ class Epoch(models.Model):
 class Event(models.Model):
     """One journaled fact. Ids grow in the order of ingestion: the feed's order."""
 
-    gate = models.ForeignKey(Gate, models.PROTECT, db_index=False)
+    # Its epoch's row has the constraint: PostgreSQL would look the gate up once more for each event.
+    gate = models.ForeignKey(Gate, models.PROTECT, db_index=False, db_constraint=False)
     epoch = models.CharField(max_length=16)
     seq = models.PositiveBigIntegerField()
     at_utc = models.FloatField(help_text="seconds since 1970 by the gate's clock")

@@ -1,15 +1,13 @@
 """Each day is reconciled by itself, and one that does not add up is an alert (C20)."""
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from agent.core.closing import Statement
 from agent.core.events import Place
-from tests.signing_gate import SITE, Desk, desk_in, empty_home
+from tests.signing_gate import SITE, Desk
 from tests.test_reconcile import DAY, Days
 
 from office import daily, registry  # isort: skip  after signing_gate has set Django up
@@ -21,15 +19,7 @@ MIDNIGHT = datetime(2026, 3, 1, 16, tzinfo=UTC)  # where the site is
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return empty_home(tmp_path_factory.mktemp("empty") / "office")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, empty: Path) -> Iterator[Desk]:
-    with desk_in(tmp_path / "office", empty) as one:
-        yield one
+pytest_plugins = "tests.desk_plugin"
 
 
 @pytest.fixture

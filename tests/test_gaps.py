@@ -31,7 +31,7 @@ from agent.uplink import Uplink
 from office.cli import main
 from tests import brokers
 from tests.core.builders import DAY, at, listed
-from tests.signing_gate import NOON, SITE, Desk, SigningGate, desk_in, empty_home
+from tests.signing_gate import NOON, SITE, Desk, SigningGate
 from tests.small_office import eventually
 from tests.test_ingest import ingester
 
@@ -45,15 +45,7 @@ MORNING, EVENING = "00000000000000a1", "00000000000000b2"
 BROUGHT = "restored from the backup of 1 March"
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return empty_home(tmp_path_factory.mktemp("empty") / "office")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, empty: Path) -> Iterator[Desk]:
-    with desk_in(tmp_path / "office", empty) as one:
-        yield one
+pytest_plugins = "tests.desk_plugin"
 
 
 @pytest.fixture

@@ -10,34 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from django.db import connection
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.core.feed import Ack, ack_topic, log_topic
 from tests import brokers
-from tests.signing_gate import SITE, Desk, SigningGate, desk_in, empty_home
+from tests.signing_gate import SITE, Desk, SigningGate
 
 USERS = {"north": "n", "office": "o"}
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return empty_home(tmp_path_factory.mktemp("empty") / "office")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, empty: Path) -> Iterator[Desk]:
-    with desk_in(tmp_path / "office", empty) as one:
-        yield one
-
-
-@pytest.fixture
-def gate(desk: Desk) -> SigningGate:
-    north = SigningGate().opened()
-    desk.knows(north)
-    return north
+pytest_plugins = "tests.desk_plugin"
 
 
 class Wire:

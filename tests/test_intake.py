@@ -2,14 +2,14 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import IntegrityError, connection, transaction
 
 from agent.core.events import Kind
 from office.home import prepare
@@ -23,25 +23,9 @@ from office.ingest.intake import Intake  # noqa: E402
 from office.ingest.subscriber import Subscriber  # noqa: E402
 from office.ingest.worker import work  # noqa: E402
 from office.retention import events as letting_go  # noqa: E402
-from tests.signing_gate import NOON, SITE, Desk, SigningGate, desk_in, empty_home  # noqa: E402
+from tests.signing_gate import NOON, SITE, Desk, SigningGate  # noqa: E402
 
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return empty_home(tmp_path_factory.mktemp("empty") / "office")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, empty: Path) -> Iterator[Desk]:
-    with desk_in(tmp_path / "office", empty) as one:
-        yield one
-
-
-@pytest.fixture
-def gate(desk: Desk) -> SigningGate:
-    north = SigningGate().opened()
-    desk.knows(north)
-    return north
+pytest_plugins = "tests.desk_plugin"
 
 
 @dataclass
@@ -64,6 +48,14 @@ def test_events_are_kept_in_order_and_acknowledged(desk: Desk, gate: SigningGate
     assert (last.kind, last.reason, last.pass_id) == ("pass.refused", "expired", f"{298:016x}")
     assert (bytes(last.body), last.at_utc) == (gate.bodies[299], NOON + 300)
     assert not desk.alerts()
+
+
+def test_no_hand_can_take_away_a_gate_that_has_events(desk: Desk, gate: SigningGate) -> None:
+    """Not past Django either: on PostgreSQL an event's row no longer refers to its gate's, its epoch's does."""
+    desk.takes(gate, gate.message(1, 1))
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM office_gate")
+    assert models.Gate.objects.count() == 1
 
 
 def test_a_message_sent_twice_is_kept_once_and_acknowledged_again(desk: Desk, gate: SigningGate) -> None:

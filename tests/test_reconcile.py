@@ -1,9 +1,7 @@
 """The office goes through a gate's day, event for event."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -11,7 +9,7 @@ from click.testing import CliRunner
 from agent.core.closing import Statement
 from agent.core.events import Kind, Place
 from office.cli import main
-from tests.signing_gate import SITE, Desk, SigningGate, desk_in, empty_home
+from tests.signing_gate import SITE, Desk, SigningGate
 
 from django.test import Client  # isort: skip  after signing_gate has set Django up
 from office import home as homes  # isort: skip
@@ -25,15 +23,7 @@ from office.web.roles import Role  # isort: skip
 DAY = "2026-03-01"
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return empty_home(tmp_path_factory.mktemp("empty") / "office")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, empty: Path) -> Iterator[Desk]:
-    with desk_in(tmp_path / "office", empty) as one:
-        yield one
+pytest_plugins = "tests.desk_plugin"
 
 
 class Days:

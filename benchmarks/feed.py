@@ -169,9 +169,7 @@ def questions() -> Iterator[tuple[str, Callable[[], Iterable[object]]]]:
 
 
 def _explained(wish: "Wish") -> str:
-    from office.models import Event as Kept  # noqa: PLC0415
-
-    found = Kept.objects.filter(**wish.conditions(), pk__lte=1 << 40, pk__gt=0).order_by("pk")[:1000]
+    found = wish.events().filter(pk__lte=1 << 40, pk__gt=0).order_by("pk")[:1000]
     return "    " + found.explain().replace("\n", "\n    ")
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from agent.core.events import Kind
 from office.gaps import told, touching
 from office.identity.register import holders
 from office.ingest.line import read
 from office.models import Event, Gap
+from office.spans import within
 
 GAP: Final = "feed.gap"
 """The kind of an entry that stands for events which will never come; see office.gaps."""
@@ -37,8 +38,11 @@ class Wish:
     since_utc: float | None = None
     until_utc: float | None = None
 
-    def conditions(self) -> dict[str, Any]:
-        """The same as Django's filter wants it."""
+    def events(self) -> QuerySet[Event]:
+        """The events."""
+        return within(self.since_utc, self.until_utc).filter(**self._conditions())
+
+    def _conditions(self) -> dict[str, Any]:
         by_kind = {"kind": _RESULTS[self.result]} if self.result in _RESULTS else {"reason": self.result}
         wanted: dict[str, Any] = {
             "gate__name__in": self.gates,
@@ -46,10 +50,7 @@ class Wish:
             "pass_id": self.pass_id.lower(),
             **by_kind,
         }
-        times = {"at_utc__gte": self.since_utc, "at_utc__lt": self.until_utc}
-        return {name: value for name, value in wanted.items() if value} | {
-            name: value for name, value in times.items() if value is not None
-        }
+        return {name: value for name, value in wanted.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def entries(wish: Wish, after: int = 0, upto: int | None = None) -> Iterator[Ent
     """
     upto = newest() if upto is None else upto
     gaps = _gaps(wish, after, upto)
-    found = Event.objects.filter(**wish.conditions(), pk__lte=upto).select_related("gate").order_by("pk")
+    found = wish.events().filter(pk__lte=upto).select_related("gate").order_by("pk")
     while chunk := list(found.filter(pk__gt=after)[:_CHUNK]):
         after = chunk[-1].pk
         names = holders(event.pass_id for event in chunk)

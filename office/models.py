@@ -259,6 +259,11 @@ class Event(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["gate", "epoch", "seq"], name="each_event_once")
         ]
+        # Both grow at their ends, which costs little while events come in. One over passes would grow everywhere.
+        indexes: ClassVar = [
+            models.Index(fields=["kind"], name="events_by_kind"),
+            models.Index(fields=["at_utc"], name="events_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.gate_id}/{self.epoch}/{self.seq}"

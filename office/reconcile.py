@@ -123,8 +123,8 @@ def _unclosed(gate: Gate, day: str, accepted: Iterable[Gap]) -> Finding:
     """
     if any(day < gaps.days(gap)[1] for gap in accepted):
         return Finding(gate.name, Verdict.MISSING, detail="the day's statement is missing, too")
-    newest = Event.objects.filter(gate=gate).order_by("-pk").first()
-    heard = f"the newest event is {newest.epoch}/{newest.seq}" if newest else "nothing was ever heard"
+    newest = Epoch.objects.filter(gate=gate).order_by("-pk").first()
+    heard = f"the newest event is {newest.name}/{newest.upto}" if newest else "nothing was ever heard"
     return Finding(gate.name, Verdict.WAITING, detail=heard)
 
 

@@ -152,6 +152,6 @@ def desk_in(home: Path, empty: Path) -> Iterator[Desk]:
     shutil.copytree(empty, home)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE office_alert, office_gate RESTART IDENTITY CASCADE")
+            cursor.execute("TRUNCATE office_alert, office_event, office_gate RESTART IDENTITY CASCADE")
     yield Desk(home, Keyring.load(homes.use(home).keys))
     connections.close_all()

@@ -17,7 +17,8 @@ from office.audit import book
 from office.audit.book import Deed
 from office.faults import OfficeFault
 from office.gaps import touching
-from office.models import Act, Alert, Event, Gate, Pass, Person
+from office.models import Act, Alert, Gate, Pass, Person
+from office.spans import within
 from office.web.models import RemoteOrder, Visit
 
 MOST: Final = timedelta(days=366)
@@ -114,7 +115,7 @@ def _people(about: About, passes: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def _events(about: About, passes: list[str], *, is_about_all: bool) -> Iterator[dict[str, Any]]:
-    found = Event.objects.filter(at_utc__gte=about.since.timestamp(), at_utc__lt=about.until.timestamp())
+    found = within(about.since.timestamp(), about.until.timestamp())
     if about.gate:
         found = found.filter(gate__name=about.gate)
     if not is_about_all:

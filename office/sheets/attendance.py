@@ -13,7 +13,8 @@ from typing import Final
 from agent.core.events import Kind
 from office.faults import OfficeFault
 from office.ingest.line import read
-from office.models import Event, Pass
+from office.models import Pass
+from office.spans import within
 from office.web.follower import went_in
 
 MOST_DAYS: Final = 92
@@ -59,9 +60,8 @@ def attended(since: datetime, until: datetime, offset_min: int, gate: str = "") 
     """
     if not timedelta() < until - since <= timedelta(days=MOST_DAYS):
         raise OfficeFault(f"found {(until - since).days} days, wanted 1 to {MOST_DAYS} at once")
-    found = Event.objects.filter(
-        kind=Kind.ADMITTED, at_utc__gte=since.timestamp(), at_utc__lt=until.timestamp()
-    ).exclude(pass_id="")
+    span = within(since.timestamp(), until.timestamp())
+    found = span.filter(kind=Kind.ADMITTED).exclude(pass_id="")
     if gate:
         found = found.filter(gate__name=gate)
     by_pass: dict[str, list[tuple[float, bool]]] = defaultdict(list)

@@ -18,7 +18,7 @@ from office.feed import Wish
 from office.gaps import days as of_days
 from office.gaps import touching
 from office.identity.register import holders
-from office.models import Event, Gap, Pass, Person, Site
+from office.models import Gap, Pass, Person, Site
 from office.sheets.attendance import attended
 from office.sheets.masks import Mask
 from office.web.models import Visit
@@ -79,7 +79,7 @@ def _events(asked: Asked) -> Iterator[Row]:
         since_utc=asked.since.timestamp() if asked.since else None,
         until_utc=asked.until.timestamp() if asked.until else None,
     )
-    found = Event.objects.filter(**wish.conditions()).order_by("pk")
+    found = wish.events().order_by("pk")
     columns = ("pk", "at_utc", "gate__name", "kind", "reason", "pass_id")
     names: dict[str, str] = {"": ""}
     lost = list(touching(wish.since_utc, wish.until_utc, wish.gates).order_by("place", "pk"))

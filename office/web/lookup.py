@@ -54,7 +54,7 @@ def newest(
         person: part of a name, or a pass id; empty is everybody.
         before, after: exclusive bounds on the event's number; 0 is none.
     """
-    found = Event.objects.filter(**wish.conditions())
+    found = wish.events()
     if person:
         found = found.filter(pass_id__in=_passes_of(person))
     if before:

@@ -1,3 +1,5 @@
+# Indexes by which rare kinds, closing statements and the events of a day are found (see office.spans).
+#
 # PostgreSQL looked up the gate again for each event that came in, which was half of its work. An event's
 # gate is that of its epoch, whose row still refers to it; and the ingester has just read it.
 
@@ -28,4 +30,6 @@ class Migration(migrations.Migration):
             name='gate',
             field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, to='office.gate'),
         ),
+        migrations.AddIndex("event", models.Index(fields=["kind"], name="events_by_kind")),
+        migrations.AddIndex("event", models.Index(fields=["at_utc"], name="events_by_time")),
     ]

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from office.broker_rules import mosquitto as mosquitto_rules
+
 # Debian installs it where only root's PATH looks.
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 LOOPBACK = "127.0.0.1"
@@ -34,31 +36,8 @@ def free_port() -> int:
 
 
 def acl(site: str, office: str = "office", publisher: str = "publisher") -> str:
-    """Mosquitto's rules for one site: each gate, by its user name, has its own topics alone, and reads the list."""
-    gate = f"site/{site}/gate"
-    return "\n".join(
-        (
-            f"user {office}",
-            f"topic read {gate}/+/log",
-            f"topic read {gate}/+/status",
-            f"topic write {gate}/+/ack",
-            f"topic write {gate}/+/order",
-            "",
-            f"user {publisher}",
-            f"topic readwrite site/{site}/list/#",
-            "",
-            f"pattern read site/{site}/list/#",
-            f"pattern write {gate}/%u/log",
-            f"pattern write {gate}/%u/event",
-            f"pattern write {gate}/%u/told",
-            f"pattern read {gate}/+/told",
-            f"pattern write {gate}/%u/health",
-            f"pattern read {gate}/%u/order",
-            f"pattern write {gate}/%u/status",
-            f"pattern read {gate}/%u/ack",
-            "",
-        )
-    )
+    """The rules that the office prints for a site's Mosquitto."""
+    return mosquitto_rules(site, office, publisher)
 
 
 @dataclass

@@ -50,6 +50,7 @@ MODULES: Final = {
     "muster": "musters",
     "reconcile": "closings",
     "broker": "brokers",
+    "broker-rules": "brokers",
     "serve": "pages",
     "account": "pages",
 }

@@ -19,6 +19,8 @@ LATER = {
     "update-fetch": "menshen-update-fetch",
     "update-auto": "menshen-update-install",
     "first-boot": "menshen-first-boot",
+    "gadget": "menshen-provision-gadget",
+    "device": "menshen-provision",
     "guard-adopt": "menshen-guard-adopt",
     "guard-begin": "menshen-guard-begin",
     "guard-watch": "menshen-guard-watch",
@@ -74,11 +76,11 @@ WRITES = {
     "guard-adopt": {"/var/lib/menshen/slots", "/run/systemd/system"},
     "guard-begin": {"/var/lib/menshen/slots", "/run/systemd/system"},
     "guard-watch": {"/var/lib/menshen/slots", "/run/systemd/system"},
-    "guard-retry": {"/run/systemd/system"},
+    "guard-retry": set(),
     **{role: {"/var/lib/menshen-office"} for role in OFFICE},
     "office-backup": {"/var/lib/menshen-office", "/var/backups/menshen-office"},
 }
-"""What each may write to; root, to whom systemd listens, could write units in any case."""
+"""What each may write to."""
 READS_KEYS = {
     "gate": {"gate"},
     "rest-pins": {"gate"},
@@ -86,6 +88,8 @@ READS_KEYS = {
     "sync": {"sync"},
     "update-auto": {"gate", "sync"},  # it has no network: asks the new code whether it accepts all of this
     "first-boot": {"gate", "sync"},  # it makes them
+    "gadget": {"gate", "sync"},  # root, before anybody speaks; it hears nobody
+    "device": {"gate", "sync"},  # it makes them, proves whose they are, and destroys them
 }
 
 
@@ -98,7 +102,8 @@ def done(tried: dict[str, str], prefix: str) -> set[str]:
 
 @pytest.mark.parametrize("role", EVERYBODY)
 def test_what_nobody_may_do_nobody_can(reports, role):
-    assert [what for what in FORBIDDEN_TO_ALL if reports[role][what] == "done"] == []
+    may = {"set the clock"} if role == "device" else set()  # from the technician's laptop
+    assert [what for what in FORBIDDEN_TO_ALL if reports[role][what] == "done" and what not in may] == []
 
 
 @pytest.mark.parametrize("role", EVERYBODY)
@@ -120,13 +125,22 @@ def test_who_keeps_the_gates_data_can_keep_and_read_them(reports, role):
     assert {what: reports[role][what] for what in needed} == dict.fromkeys(needed, "done")
 
 
+@pytest.mark.parametrize("role", ["device", "gadget", "first-boot"])
+def test_who_may_write_to_the_gates_data_may_not_write_to_its_code(reports, role):
+    written = done(reports[role], "write to ")
+    assert written & {"/var/lib/menshen/slots", "/var/lib/menshen/updates", "/run/systemd/system"} == set()
+
+
 def test_only_sync_and_the_updater_reach_the_network(reports):
     """Of a kiosk; an office has nobody who does not."""
     assert {role for role in EVERYBODY if reports[role]["speak to the network"] == "done"} == {
         *("sync", "update-fetch"),
         *OFFICE,
     }
-    assert {role for role in EVERYBODY if reports[role]["listen to netlink"] == "done"} == {"console"}
+    assert {role for role in EVERYBODY if reports[role]["listen to netlink"] == "done"} == {
+        "console",
+        "device",
+    }
 
 
 @pytest.mark.parametrize("role", WRITES)
@@ -142,18 +156,18 @@ def test_each_reads_the_keys_that_are_its_own(reports, role):
 
 def test_the_brokers_password_is_for_those_who_sign_in_or_check_that_it_is_there(reports):
     readers = {role for role in EVERYBODY if reports[role]["read /etc/menshen/broker.password"] == "done"}
-    assert readers == {"sync", "update-auto", "first-boot"}
+    assert readers == {"sync", "update-auto", "first-boot", "gadget", "device"}
 
 
-def test_systemd_listens_to_the_guard_and_the_installer_alone(reports):
-    """first-boot is root as well, once; whoever parses what strangers send is not."""
+def test_systemd_listens_to_the_guard_the_installer_and_the_technicians_link(reports):
+    """The link has an inspection's steps run as the gate; first-boot is root as well, once."""
     heard = {role for role in EVERYBODY if reports[role]["ask systemd for something"] == "done"}
-    assert heard == {*GUARDS, "update-auto", "first-boot"}
+    assert heard == {*GUARDS, "update-auto", "first-boot", "device"}
 
 
 def test_nobody_gives_files_away_but_who_makes_keys_for_others(reports):
     givers = {role for role in EVERYBODY if reports[role]["give a file to another user"] == "done"}
-    assert givers == {"first-boot"}
+    assert givers == {"first-boot", "device"}
 
 
 def test_no_process_of_ours_opens_a_device_that_it_was_not_given(reports):

@@ -204,6 +204,13 @@ def test_safe_mode_and_the_gate_are_never_there_together():
     assert unit("menshen-safe")["User"] == unit("menshen-gate")["User"]
 
 
+def test_each_safe_mode_waits_its_ten_minutes_before_the_gate_is_tried():
+    """A timer that counts from the last try would be over at once in the second safe mode."""
+    timer = unit("menshen-guard-retry.timer")
+    assert {key for key in timer if key.startswith("On")} == {"OnActiveSec"}
+    assert timer["PartOf"] == timer["After"] == ["menshen-safe.service"]
+
+
 def test_whoever_holds_the_pins_is_watched_and_followed_by_resting_them():
     for name in ("menshen-gate", "menshen-safe"):
         assert int(unit(name)["WatchdogSec"][0]) > 0

@@ -456,24 +456,37 @@ def last_failure() -> tuple[str, float] | None:
     return (how, int(at_us) / 1e6) if how != "success" and at_us.isdecimal() else None
 
 
+def _start(unit: str) -> None:
+    subprocess.run(["systemctl", "--no-block", "start", unit], check=False, timeout=60)
+
+
 def to_safe_mode(why: str, memory: Path = MEMORY) -> None:
     """Serve the way out alone; systemd stops the gate, and whatever start of it is waiting."""
     (memory / "why").write_text(f'WHY="{why}"\n')
-    subprocess.run(["systemctl", "--no-block", "start", "menshen-safe.service"], check=False, timeout=60)
+    _start("menshen-safe.service")
 
 
-def retry(health: Path = HEALTH) -> str:
-    """Try the gate itself again in place of safe mode, unless somebody is just being let out.
+def retry(
+    health: Path = HEALTH,
+    wait: Callable[[float], None] = time.sleep,
+    start: Callable[[str], None] = _start,
+) -> str:
+    """Try the gate itself again in place of safe mode, as soon as nobody is just being let out.
 
     Returns:
         What was done, as a sentence.
     """
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        door = json.loads(health.read_bytes()[:_MAX_BYTES]).get("door")
-        if door in NEEDED:
-            return f"the door is {door}; the gate is tried later"
-    subprocess.run(["systemctl", "--no-block", "start", "menshen-gate.service"], check=False, timeout=60)
+    while (door := _door(health)) in NEEDED:
+        print(f"guard: the door is {door}; the gate is tried later", flush=True)
+        wait(LOOK_EVERY_S)
+    start("menshen-gate.service")
     return "the gate is tried again"
+
+
+def _door(health: Path) -> str:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return str(json.loads(health.read_bytes()[:_MAX_BYTES]).get("door"))
+    return "unknown"
 
 
 # --- the machine around it ----------------------------------------------------
@@ -508,6 +521,10 @@ def adopt(slots: Slots, units: Path, base: Path = BASE_UNITS) -> int:
             target.unlink()
             changed += 1
     return changed
+
+
+def _names(units: Path) -> set[str]:
+    return {path.name for path in units.glob("menshen-*.*") if path.is_file()}
 
 
 def _holds(path: Path, data: bytes) -> bool:
@@ -607,11 +624,14 @@ def hand_over(slots: Slots, units: Path | None = None, *, gate: bool = True, wat
     if why and units is None:
         print(f"{why}: start the gate and sync anew from {slots.root / 'current'}")
         return
+    had = _names(units or UNITS)
     adopt(slots, units or UNITS)
     if why:
         print(f"{why}: start the gate and sync anew")
         return
+    gone = had - _names(units or UNITS) - _names(BASE_UNITS)
     commands = [
+        *([["--no-block", "stop", *sorted(gone)]] if gone else []),  # what only the slot before had
         ["daemon-reload"],
         ["--no-block", "restart", *(["menshen-gate.service"] if gate else []), "menshen-sync.service"],
         ["--no-block", "try-restart", "menshen-provision.service", "menshen-console.service"],

@@ -194,6 +194,16 @@ def test_everything_that_a_kiosk_runs_has_started(kiosk):
     assert kiosk.decided()["good"] == "a"
 
 
+def test_the_units_of_the_slot_run_and_not_the_base_systems(kiosk):
+    kiosk.until(lambda: kiosk.state("menshen-more") == "active")
+    told = kiosk.sh("systemctl show -p Description,FragmentPath menshen-console")
+    assert "Description=menshen console of slot a" in told
+    assert "FragmentPath=/run/systemd/system/menshen-console.service" in told
+    assert "FragmentPath=/lib/" in kiosk.sh("systemctl show -p FragmentPath menshen-gate"), (
+        "they are the same"
+    )
+
+
 def test_the_first_start_makes_this_machine_itself_once(kiosk):
     note = kiosk.sh("cat /var/lib/menshen/first-boot.json")
     made = json.loads(note)
@@ -255,6 +265,34 @@ def test_three_failures_make_safe_mode_that_serves_the_way_out_and_the_cable(kio
     assert kiosk.opens_for_the_button()
 
 
+def test_safe_mode_is_not_left_while_a_fire_holds_the_door_open(kiosk):
+    kiosk.restarted()
+    kiosk.breaks("a")
+    kiosk.until(lambda: kiosk.state("menshen-safe") == "active" and kiosk.health()["mode"] == "safe")
+    kiosk.sh(f"{AGENT} hand fire on")
+    kiosk.until(lambda: kiosk.health()["door"] == "released")
+    kiosk.sh("rm /var/lib/menshen/gate/broken-a")
+    kiosk.until(
+        lambda: (
+            "the door is released; the gate is tried later"
+            in kiosk.sh("journalctl -u menshen-guard-retry -o cat")
+        )
+    )
+    assert kiosk.state("menshen-safe") == "active"
+    kiosk.sh(f"{AGENT} hand fire off")
+    kiosk.until(lambda: kiosk.state("menshen-gate") == "active" and kiosk.health()["mode"] == "normal")
+
+
+def test_starts_on_purpose_are_no_failures(kiosk):
+    """As an inspection makes them, a step after another."""
+    kiosk.restarted()
+    kiosk.sh("rm -f /run/menshen-guard/failed.json")
+    for _ in range(5):
+        kiosk.sh("systemctl restart menshen-gate")
+    assert kiosk.state("menshen-safe") == "inactive"
+    assert kiosk.inside.run("test", "-e", "/run/menshen-guard/failed.json").returncode == 1
+
+
 def test_a_trial_that_crashes_is_left_by_itself(kiosk):
     kiosk.restarted()
     kiosk.sh("touch /var/lib/menshen/gate/broken-b")
@@ -278,9 +316,11 @@ def test_a_trial_that_does_well_is_kept_and_brings_its_units(kiosk):
     kiosk.until(lambda: kiosk.decided()["good"] == "b" and kiosk.decided()["trial"] is None, within_s=150)
     assert kiosk.current() == "b"
     assert kiosk.sh("systemctl show -p Description --value menshen-sync").strip() == "menshen sync of slot b"
+    assert kiosk.state("menshen-more") == "inactive", "which only slot a has"
     kiosk.sh("/usr/lib/menshen/guard.py back")
     kiosk.until(lambda: kiosk.current() == "a" and kiosk.state("menshen-gate") == "active")
     assert "slot b" not in kiosk.sh("systemctl show -p Description --value menshen-sync")
+    kiosk.until(lambda: kiosk.state("menshen-more") == "active")
 
 
 def test_a_trial_that_leaves_the_technician_outside_is_left(kiosk):

@@ -365,12 +365,20 @@ def test_what_was_counted_may_be_rubbish(tmp_path, rubbish):
     assert guard.Failures(tmp_path).note("a", 1000.0) == 1
 
 
-def test_safe_mode_is_not_left_while_somebody_is_let_out(tmp_path):
+def test_safe_mode_is_not_left_while_somebody_is_let_out(tmp_path, capsys):
     health = tmp_path / "health.json"
-    health.write_text('{"mode": "safe", "door": "opening"}')
-    assert guard.retry(health) == "the door is opening; the gate is tried later"
-    health.write_text('{"mode": "safe", "door": "released"}')
-    assert guard.retry(health) == "the door is released; the gate is tried later"
+    doors = ["released", "opening", "locked"]
+
+    def goes_on(_for_s=0.0):
+        health.write_text(json.dumps({"mode": "safe", "door": doors.pop(0)}))
+
+    goes_on()
+    started = []
+    assert guard.retry(health, goes_on, started.append) == "the gate is tried again"
+    assert (doors, started) == ([], ["menshen-gate.service"])
+    assert capsys.readouterr().out.splitlines() == [
+        f"guard: the door is {door}; the gate is tried later" for door in ("released", "opening")
+    ]
 
 
 def test_history_is_numbered_and_bounded():

@@ -14,6 +14,12 @@ unset PYTHONPATH LD_LIBRARY_PATH
 exec /var/lib/menshen/slots/$name/venv/bin/python -c 'from ${pair#*:} import main; main()' \"\$@\""
     done
 done
+# Slot a brings a unit that the base system does not have, and another that differs.
+units=$root/var/lib/menshen/slots/a/units
+printf '[Service]\nExecStart=/usr/bin/sleep infinity\n' >"$units/menshen-more.service"
+echo 'Wants=menshen-more.service' >"$units/more"
+sed -i '/^Wants=menshen-gate/r '"$units/more" "$units/menshen-kiosk.target"
+sed -i 's/^Description=menshen console.*/Description=menshen console of slot a/' "$units/menshen-console.service"
 # A kernel's serial port and screen, as pseudo terminals of the test's.
 for pair in ttyGS0 tty1; do
     [ ! -e "$report/../$pair" ] || { touch "$root/dev/$pair" && mount --bind "$(readlink -f "$report/../$pair")" "$root/dev/$pair"; }

@@ -24,6 +24,8 @@ from agent.core.moments import Moment
 
 WINDOW: Final = 100
 TOPIC: Final = "peer/events"
+LISTENS: Final = "listens"
+"""What the store says once nothing will pass it by."""
 NOON: Final = 1_772_366_400.0
 
 
@@ -60,6 +62,7 @@ def store(port: int, where: str) -> None:
     arrived: SimpleQueue[bytes] = SimpleQueue()
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="store", protocol=mqtt.MQTTv311)
     client.on_connect = lambda one, *_: one.subscribe(TOPIC, 1)
+    client.on_subscribe = lambda *_: print(LISTENS, flush=True)
     client.on_message = lambda _client, _data, message: arrived.put(bytes(message.payload))
     client.connect("127.0.0.1", port)
     client.loop_start()

@@ -34,7 +34,7 @@ import psycopg
 from agent.core.moments import Moment
 from agent.device_key import load_signer
 from agent.stores.journal import JournalStore
-from benchmarks.mqtt_peers import NOON, TOPIC, event
+from benchmarks.mqtt_peers import LISTENS, NOON, TOPIC, event
 from benchmarks.processes import cpu_s, resident_mb
 from office.database import SETTING
 from tests import brokers, postgres
@@ -44,7 +44,7 @@ EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "100000"))
 PEER: Final = int(os.environ.get("BENCH_PEER", "10000"))
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "3"))
 _PATIENCE_S: Final = 900.0
-_SETTLES_S: Final = 3.0  # a store subscribes, a bridge connects
+_BRIDGES_S: Final = 1.5  # a bridge connects
 _LEAST_TIMED: Final = 0.5  # of the events; with less the rate would say little
 PAHO: Final = "paho, 1 a message, window 100"
 BRIDGE: Final = "mosquitto bridge, 1 a message"
@@ -143,15 +143,22 @@ def peer(folder: Path, stack: ExitStack, send_to: int, take_from: int, *, on_pos
     file, where = folder / "peer.db", ""
     if on_postgres:
         where = stack.enter_context(postgres.server(durable=True)).address
-    store = ["store", str(take_from), where or f"sqlite:{file}"]
-    for words in (store, ["publish", str(send_to), str(PEER)]):
-        process = subprocess.Popen([sys.executable, "-m", "benchmarks.mqtt_peers", *words])
-        stack.callback(process.wait)
-        stack.callback(process.kill)
-        if words is store:
-            time.sleep(_SETTLES_S)
+    store = _started(stack, "store", str(take_from), where or f"sqlite:{file}")
+    if store.stdout is None or store.stdout.readline().strip() != LISTENS:
+        sys.exit("bench-sync: the peer's store does not listen")
+    time.sleep(_BRIDGES_S)
+    _started(stack, "publish", str(send_to), str(PEER))
     # Looked at from the first event on: what is there before the first look is not in the rate.
     return timed(counter(stack, file, where, "peer"), 0, PEER)
+
+
+def _started(stack: ExitStack, *words: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.mqtt_peers", *words], stdout=subprocess.PIPE, text=True
+    )
+    stack.callback(process.wait)
+    stack.callback(process.kill)
+    return process
 
 
 RUNS: Final[dict[str, Callable[[Path, ExitStack, bool], Measured]]] = {

@@ -131,6 +131,13 @@ translations:  ## compile the office's Chinese words (wants Debian's gettext)
 bench-live: setup-dev  ## how soon an event is on ten live pages, 200 events a second (BROWSERS SECONDS RATE)
 	@$(PY) -m benchmarks.live
 
+.PHONY: bench-group drill-cluster
+bench-group: setup-dev  ## a group of sites: events in, what it costs, how soon it shows (SITES GATES EVENTS BROWSERS)
+	@$(PY) -m benchmarks.group
+
+drill-cluster: setup-dev  ## the drill on a cluster of three brokers, a node killed at a time (DRILL_BROKER=nats|rabbitmq)
+	@$(PY) -m tests.drill --broker $(or $(DRILL_BROKER),nats) --rounds $(or $(DRILL_ROUNDS),60)
+
 .PHONY: bench-muster
 bench-muster: setup-dev  ## how soon the muster list is there with 5,000 people inside (INSIDE)
 	@$(PY) -m benchmarks.muster

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agent.core.chain import GENESIS, extend_all
 from agent.stores.journal_reader import JournalReader
+from tests.drill.cluster import BROKERS
 from tests.drill.meddler import Meddler
 from tests.drill.site import GATE, SITE, Site
 
@@ -24,12 +25,27 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("DRILL_ROUNDS", "500")))
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--database", choices=["postgresql", "sqlite"], default="postgresql")
+    parser.add_argument(
+        "--broker",
+        choices=["mosquitto", *BROKERS],
+        default=os.environ.get("DRILL_BROKER", "mosquitto"),
+        help="the latter two are clusters of three nodes, which are killed one at a time",
+    )
     asked = parser.parse_args()
+    cluster = asked.broker if asked.broker in BROKERS else ""
     random.seed(asked.seed)
-    print(f"drill: {asked.rounds} rounds on {asked.database}, seed {asked.seed}", flush=True)
+    print(
+        f"drill: {asked.rounds} rounds on {asked.database} and {asked.broker}, seed {asked.seed}", flush=True
+    )
     with tempfile.TemporaryDirectory(prefix="menshen-drill-") as folder, ExitStack() as stack:
-        site = Site(Path(folder), stack, on_postgres=asked.database == "postgresql")
-        meddler = Meddler(site.parts["broker"].port, SITE, GATE)
+        site = Site(
+            Path(folder),
+            stack,
+            on_postgres=asked.database == "postgresql",
+            cluster=cluster,
+            ingesters=1 if cluster else 2,  # neither of these clusters knows shared subscriptions
+        )
+        meddler = Meddler(site.broker_port, SITE, GATE)
         stack.callback(meddler.close)
         site.start()
         killed = rounds(site, asked.rounds)
@@ -48,10 +64,11 @@ def rounds(site: Site, how_many: int) -> Counter[str]:
     killed: Counter[str] = Counter()
     for number in range(1, how_many + 1):
         time.sleep(random.uniform(0.1, 0.9))
-        name = "broker" if number % _OUTAGE_EVERY == 0 else random.choice(list(site.parts))
+        outage = number % _OUTAGE_EVERY == 0
+        name = random.choice(site.nodes if outage else list(site.parts))
         site.parts[name].kill()
         killed[name] += 1
-        time.sleep(3.0 if number % _OUTAGE_EVERY == 0 else random.uniform(0.0, 0.2))
+        time.sleep(3.0 if outage else random.uniform(0.0, 0.2))
         site.parts[name].start()
         if number % 50 == 0:
             print(f"drill: round {number}", flush=True)

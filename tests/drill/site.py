@@ -12,6 +12,7 @@ from typing import Protocol
 from office.database import SETTING
 from tests import brokers, postgres
 from tests.core.builders import public
+from tests.drill.cluster import BROKERS
 from tests.house import SITE, House
 
 GATE = "north"
@@ -62,10 +63,13 @@ class Site:
         ingesters: int = 2,
         on_postgres: bool = True,
         durable: bool = False,
+        cluster: str = "",
     ) -> None:
         """Make the parts; only database and broker run already.
 
         Args:
+            cluster: the name of a clustered broker, see tests.drill.cluster; without it Mosquitto. Its
+                nodes are the parts node-1 to node-3.
             durable: the database flushes to the disk, as in service.
         """
         self.folder = folder
@@ -77,14 +81,18 @@ class Site:
             self.parts["database"] = server
         self.house = House(folder / "house")
         self.house.publish()
-        broker = stack.enter_context(brokers.mosquitto(folder / "broker", settings="max_queued_messages 200"))
-        self.parts["broker"] = broker
-        link = {"host": brokers.LOOPBACK, "port": broker.port, "retry_first_s": 0.05, "retry_most_s": 0.4}
+        self.broker_port, self.nodes = self._broker(stack, cluster)
+        link = {
+            "host": brokers.LOOPBACK,
+            "port": self.broker_port,
+            "retry_first_s": 0.05,
+            "retry_most_s": 0.4,
+        }
         self.gate = self.house.enrol(GATE, broker=link)
         self.gate.bring_list()
         self.home = self._office()
         self.environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-        address = f"{brokers.LOOPBACK}:{broker.port}"
+        address = f"{brokers.LOOPBACK}:{self.broker_port}"
         for number in range(1, ingesters + 1):
             words = ["office.cli", "ingest", "--broker", address, "--home", str(self.home)]
             words += ["--share"] if ingesters > 1 else []
@@ -93,6 +101,19 @@ class Site:
         self._add("gate", ["tests.drill.gate", str(self.gate.toml)])
         for name in self.parts:
             stack.callback(self.parts[name].stop)
+
+    def _broker(self, stack: ExitStack, cluster: str) -> tuple[int, tuple[str, ...]]:
+        """Start it; the port that all know, and the names of the parts that it is made of."""
+        if not cluster:
+            broker = stack.enter_context(
+                brokers.mosquitto(self.folder / "broker", settings="max_queued_messages 200")
+            )
+            self.parts["broker"] = broker
+            return broker.port, ("broker",)
+        nodes, balancer = stack.enter_context(BROKERS[cluster](self.folder / "broker"))
+        named = {f"node-{number}": node for number, node in enumerate(nodes, 1)}
+        self.parts |= named
+        return balancer.port, tuple(named)
 
     def _office(self) -> Path:
         """An office whose keys are the house's, with the gate on record."""
@@ -114,5 +135,5 @@ class Site:
 
     def start(self) -> None:
         for name, part in self.parts.items():
-            if name not in {"database", "broker"}:
+            if name not in {"database", *self.nodes}:
                 part.start()

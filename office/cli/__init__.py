@@ -9,6 +9,7 @@ from office.cli.common import Office
 MODULES: Final = {
     "site": "sites",
     "group": "groups",
+    "each": "eachsite",
     "signer": "sites",
     "new-keys": "new_keys",
     "gate": "gates",

@@ -37,7 +37,7 @@ class Node:
     log: Path
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
-    def start(self, within_s: float = 90.0) -> None:
+    def start(self, within_s: float = 300.0) -> None:
         with self.log.open("ab") as log:
             # A session of its own: Erlang's virtual machine has children that must end with it.
             self.process = subprocess.Popen(

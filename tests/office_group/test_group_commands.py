@@ -3,6 +3,8 @@
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -23,7 +25,7 @@ from tests.office_group.group import STAFF, TwoSites, office
 from tests.office_pages.desk import PASSWORD
 
 OF_MAIN = Path(__file__).parents[1] / "vectors" / "office-before-groups.json.zst"
-WITHOUT_A_HOME = {"broker"}
+WITHOUT_A_HOME = {"broker", "each"}
 OF_THE_GROUP = {
     "serve",
     "ingest",
@@ -265,6 +267,29 @@ def test_what_a_site_has_is_not_found_at_another(group: TwoSites) -> None:
     assert {k: v for k, v in group.rows("garden").items() if k not in ("office_act", "office_actseal")} == {
         k: v for k, v in before.items() if k not in ("office_act", "office_actseal")
     }
+
+
+def test_a_command_at_each_site_goes_on_where_one_fails(group: TwoSites) -> None:
+    done = office_each(group, "passes")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if line.endswith(":")] == ["garden:", "harbour:"]
+    refused = office_each(group, "renew")
+    assert refused.returncode == 1
+    assert "not done at garden, harbour" in refused.stderr
+    assert refused.stderr.count("Error:") == 3
+    shown = office_each(group, "audit", "export", group.path.parent / "{site}.jsonl")
+    assert shown.returncode == 0, shown.stderr
+    assert '"site":"garden"' in (group.path.parent / "garden.jsonl").read_text().splitlines()[0]
+
+
+def office_each(group: TwoSites, *words: object):
+    return subprocess.run(
+        [sys.executable, "-m", "office.cli", "each", "--home", str(group.path), *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
 
 
 # --- accounts ----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+import tomli_w
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,6 +20,8 @@ from agent.brokers.backoff import Backoff
 from agent.brokers.config import BrokerConfig
 from agent.brokers.inbox import Inbox
 from agent.brokers.paho import OFFLINE, ONLINE, _hang_up
+from agent.config import load
+from agent.wiring.sync import connected
 from tests import brokers
 from tests.small_office import eventually
 
@@ -46,6 +49,23 @@ def mosquitto(tmp_path):
 
 def listener(port, *topics):
     return client(port, "listener", "listener/status", topics)
+
+
+def test_gates_of_one_name_at_two_sites_share_a_broker(mosquitto, tmp_path):
+    link = {"host": brokers.LOOPBACK, "port": mosquitto.port, "retry_first_s": 0.05, "retry_most_s": 0.2}
+    for site in ("harbour", "garden"):
+        (tmp_path / site).mkdir()
+        (tmp_path / site / "root.json").touch()
+        told = {"site": site, "gate": "north", "state": "state", "broker": link}
+        told["board"] = {"name": "simulator", "pins": "mock"}
+        (tmp_path / site / "gate.toml").write_text(tomli_w.dumps(told))
+    harbour, garden = (load(tmp_path / site / "gate.toml") for site in ("harbour", "garden"))
+    with connected(harbour) as one, connected(garden) as other:
+        eventually(lambda: one.online and other.online)
+        for _ in range(20):
+            one.received(0.05)
+            other.received(0.05)
+        assert (one.connection, other.connection) == (1, 1)
 
 
 class Ear:

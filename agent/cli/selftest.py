@@ -237,12 +237,12 @@ def _network(config: GateConfig, for_s: float) -> Found:
 def _broker(config: GateConfig, for_s: float) -> Found:
     """Sign in as this gate does, certificate and all, on a status topic that says offline again."""
     from agent.brokers import open_broker  # noqa: PLC0415
-    from agent.core.feed import status_topic  # noqa: PLC0415
+    from agent.core.feed import client_name, status_topic  # noqa: PLC0415
 
     if config.broker is None:
         return Found(False, "the configuration has no [broker]")
-    topic = status_topic(config.site, config.gate)
-    with contextlib.closing(open_broker(config.broker, client_id=config.gate, status_topic=topic)) as broker:
+    topic, name = status_topic(config.site, config.gate), client_name(config.site, config.gate)
+    with contextlib.closing(open_broker(config.broker, client_id=name, status_topic=topic)) as broker:
         until = time.monotonic() + for_s
         while time.monotonic() < until:
             broker.received(_POLL_S)

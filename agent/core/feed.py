@@ -42,6 +42,14 @@ def ack_topic(site: str, gate: str) -> str:
     return f"site/{site}/gate/{gate}/ack"
 
 
+def client_name(site: str, gate: str) -> str:
+    """The name by which a broker knows a gate: of two clients with one name it throws the first one out.
+
+    Several sites may share a broker, and each may have its gate `north`.
+    """
+    return f"{site}_{gate}"
+
+
 def status_topic(site: str, gate: str) -> str:
     """Where a gate says, retained, that it is there; its last will says that it is not."""
     return f"site/{site}/gate/{gate}/status"

@@ -30,12 +30,13 @@ def hands_of(config: GateConfig, voice: Voice | None = None) -> Iterator[tuple[G
     with contextlib.ExitStack() as stack:
         factory = pin_factory(config.board.pins)
         stack.callback(factory.close)
+        if config.board.pins == "mock":  # lines and wires are files, and the relay's process is quick
+            config.simulated_relay.parent.mkdir(parents=True, exist_ok=True)
         outputs = GpioOutputs(
             board, factory, _tell, lambda part, teller: SupervisedRelay(part, line, teller), voice
         )
         stack.callback(outputs.close)
         if config.board.pins == "mock":
-            config.simulated_wires.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(strung(board, factory, config.simulated_wires))
         inputs = GpioInputs(board, factory)
         stack.callback(inputs.close)

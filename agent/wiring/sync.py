@@ -14,7 +14,7 @@ from pathlib import Path
 from agent import RELEASED_UTC
 from agent.brokers import open_broker
 from agent.config import GateConfig
-from agent.core.feed import ack_topic, order_topic, status_topic
+from agent.core.feed import ack_topic, client_name, order_topic, status_topic
 from agent.notify import watchdog_from
 from agent.ports import Broker
 from agent.refresher import Refresher
@@ -78,20 +78,25 @@ def refresher_of(config: GateConfig, broker: Broker | None) -> Refresher:
 def refresh_once(config: GateConfig) -> Outcome:
     """Bring the list once, as after enrolment."""
     if config.list.source == "mqtt" and config.broker is not None:
-        with _connected(config) as broker:
+        with connected(config) as broker:
             return refresher_of(config, broker).once()
     return refresher_of(config, None).once()
 
 
 @contextlib.contextmanager
-def _connected(config: GateConfig) -> Iterator[Broker]:
+def connected(config: GateConfig) -> Iterator[Broker]:
+    """The gate's own connection to its broker, closed afterwards.
+
+    Raises:
+        SyncFault: the configuration names no broker.
+    """
     if config.broker is None:
         raise SyncFault("the configuration has no [broker]; sync needs host, port and a password file")
     orders = order_topic(config.site, config.gate)
     with contextlib.closing(
         open_broker(
             config.broker,
-            client_id=config.gate,
+            client_id=client_name(config.site, config.gate),
             status_topic=status_topic(config.site, config.gate),
             topics=(ack_topic(config.site, config.gate), orders),
             flagged=(orders,),
@@ -106,7 +111,7 @@ def sync_process(config: GateConfig, stop: threading.Event) -> None:
     Raises:
         SyncFault, LanFault, OSError: the configuration or the disk makes it impossible from the start.
     """
-    with _connected(config) as broker:
+    with connected(config) as broker:
         refresher = refresher_of(config, broker)
         watchdog = watchdog_from()
         uplink = Uplink(

@@ -43,6 +43,7 @@ def ack(upto: int = 10, office=OFFICE) -> Ack:
 def test_a_gate_has_its_own_topics():
     assert feed.log_topic("s", "g") == "site/s/gate/g/log"
     assert feed.ack_topic("s", "g") == "site/s/gate/g/ack"
+    assert feed.client_name("s-a", "b") != feed.client_name("s", "a-b")
     assert feed.status_topic("s", "g") == "site/s/gate/g/status"
     assert feed.event_topic("s", "g") == "site/s/gate/g/event"
     assert feed.health_topic("s", "g") == "site/s/gate/g/health"

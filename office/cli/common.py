@@ -20,7 +20,7 @@ from office.home import Home, prepare
 
 _SITE: Final = "office.site"
 F = TypeVar("F", bound=Callable[..., Any])
-_TOLD: Final = frozenset({"pass_id", "gate", "gates", "by", "day", "what", "subject"})
+_TOLD: Final = frozenset({"pass_id", "pass_ids", "gate", "gates", "by", "day", "what", "subject"})
 
 
 class Office(click.Group):

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from django.db import transaction
 from django.utils import timezone
 
 from agent.core.allowlist import PassKind
@@ -85,31 +86,42 @@ def issue(  # noqa: PLR0913, PLR0917  an option each
 
 
 @click.command()
-@click.argument("pass_id")
+@click.argument("pass_ids", metavar="PASS_ID...", nargs=-1, required=True)
 @by_option
 @why_option
 @click.option("--png", type=picture, help="Draw a printed pass's code here.")
 @click.option("--svg", type=picture, help="The same as SVG.")
 @home_option
-def approve(pass_id: str, by: str, why: str, png: Path | None, svg: Path | None, home: Path | None) -> None:  # noqa: PLR0913, PLR0917  an option each
+def approve(  # noqa: PLR0913, PLR0917  an option each
+    pass_ids: tuple[str, ...], by: str, why: str, png: Path | None, svg: Path | None, home: Path | None
+) -> None:
     """Approve a draft; only somebody else than its drafter may.
 
     What the issuer signs for it is printed: the code of a printed pass, or the certificate that a
-    phone shows beside its own codes, for gates whose list does not name it yet.
+    phone shows beside its own codes, for gates whose list does not name it yet. Of several drafts
+    all are approved or none, and each line begins with the pass id.
 
     \b
-    Example:
+    Examples:
       menshen-office approve 1f6c0a9b2d3e4f50 --by wang --png zhao-min.png
+      menshen-office approve $(cat drafted) --by wang > codes
     """
     place = use(home)
-    _check_pictures(registry.find(pass_id), png, svg)
     issuer = Keyring.load(place.keys).issuer
 
     def sign(one: Pass, site: Site) -> str:
         return issuing.code_text(one, site, issuer)
 
-    approved = registry.approve(pass_id, by=by, sign=sign, why=why)
-    _show_code(approved, png, svg)
+    if len(pass_ids) > 1:
+        if png or svg:
+            raise OfficeFault(f"found {len(pass_ids)} passes for one picture; draw each with `code`")
+        with transaction.atomic():
+            many = [registry.approve(pass_id, by=by, sign=sign, why=why) for pass_id in pass_ids]
+        click.echo("\n".join(f"{one.pass_id}\t{one.code}" for one in many))
+        say(f"{len(many)} approved; next: `menshen-office publish` tells the gates")
+        return
+    _check_pictures(registry.find(pass_ids[0]), png, svg)
+    _show_code(registry.approve(pass_ids[0], by=by, sign=sign, why=why), png, svg)
     say("approved; next: `menshen-office publish` tells the gates")
 
 
@@ -271,7 +283,7 @@ def import_people(sheet: Path, by: str, home: Path | None) -> None:
         rows = "\n".join(f"  row {one.row}: {one.why}" for one in faults)
         raise OfficeFault(f"nothing was drafted, since {len(faults)} rows can't be taken:\n{rows}")
     click.echo("\n".join(made))
-    say(f"{len(made)} drafted; next: another person runs `menshen-office approve PASS_ID --by NAME` for each")
+    say(f"{len(made)} drafted; next: another person runs `menshen-office approve` with these ids")
 
 
 COMMANDS = (import_people, issue, approve, suspend, resume, revoke, code, passes, worn, history)

@@ -147,6 +147,18 @@ def test_a_card_put_back_in_time_is_noticed_and_loses_nothing_new(desk: Desk, ga
     assert desk.alerts() == {"rolled_back": 1}
 
 
+def test_a_gate_that_goes_on_behind_its_copys_beginning_is_a_fork(desk: Desk, gate: SigningGate) -> None:
+    gate.busy(2)
+    desk.takes(gate, gate.message(1, 3))
+    copy = gate.restarted("00000000000000b2").busy(1)
+    assert desk.takes(gate, copy.message(1, 2)) == [(copy.epoch, 2)]
+    assert not desk.alerts()  # so far it is a gate that was started anew
+    gate.busy(1)
+    assert desk.takes(gate, gate.message(4, 4)) == [(gate.epoch, 4)]
+    assert desk.alerts() == {"fork": 1}
+    assert desk.keeps()[-1] == (gate.epoch, 4)
+
+
 def test_a_card_put_back_far_is_led_forward_by_what_it_sends_again(desk: Desk, gate: SigningGate) -> None:
     gate.busy(9)
     desk.takes(gate, gate.message(1, 10))

@@ -182,6 +182,10 @@ class Intake:
             return True
         if known:
             _fill(batch, run, epoch, visit)
+        # A gate ends an epoch before it begins the next; whoever goes on behind that is a second one.
+        if epoch != batch.newest(run.gate) and batch.is_followed(run.gate, epoch.name):
+            found = f"it goes on behind event {epoch.upto}, and another history has followed that already"
+            visit.complaints.append(_fork(run, found))
         batch.move(epoch, last, run.header.head, _rows(run, known))
         visit.alarms += alarms_in(run.gate.name, run.columns.part(known), run.bodies[known:])
         return True

@@ -19,7 +19,7 @@ from office.models import Act, Alert, Site
 from office.retention import events, people
 from office.retention.receipts import Receipt
 from office.retention.rules import Kept, cutoffs, days
-from office.web.models import RemoteOrder, Visit, VisitState
+from office.web.models import RemoteOrder, Visit, VisitState, WentOut
 
 BY_ITSELF: Final = "schedule"
 _HOUR_OF_DAY: Final = 3
@@ -81,6 +81,9 @@ def _delete_identities(home: Home, until: datetime) -> int:
 
 def _delete_events(_: Home, until: datetime) -> int:
     visits, orders = _old_visits(until).delete()[0], _old_orders(until).delete()[0]
+    WentOut.objects.filter(
+        at_utc__lt=until.timestamp()
+    ).delete()  # follows from events, and is counted as none
     return events.delete(events.due(until)) + visits + orders
 
 

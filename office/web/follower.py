@@ -7,7 +7,7 @@ transaction, so a crash repeats nothing and skips nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -15,10 +15,11 @@ from django.db.models import Max
 from django.utils import timezone
 
 from agent.core.events import Kind
+from agent.core.moments import Trust
 from office.ingest.line import read
 from office.models import Event, Gate, Site
 from office.web import ordering, visits
-from office.web.models import GateNow, HourCount, Inside, Progress
+from office.web.models import GateNow, HourCount, Inside, Progress, WentOut
 
 _CHUNK: Final = 2000
 # What a kind of event is the end of; the beginning is remembered as a trouble until then.
@@ -86,7 +87,7 @@ def _wait_for_ingesters() -> None:
 
 
 def _begin_anew(progress: Progress) -> None:
-    for totals in (Inside, GateNow, HourCount):
+    for totals in (Inside, WentOut, GateNow, HourCount):
         totals._default_manager.all().delete()  # noqa: SLF001  Django's public name for it
     progress.event = 0
 
@@ -102,22 +103,39 @@ def _count(chunk: Iterable[Event], offset_min: int) -> None:
 
 
 def _tell_inside(chunk: Iterable[Event]) -> None:
+    """Note who came in and who went out, by the gates' clocks: what a gate tells late is late for no one else."""
+    admitted = [event for event in chunk if event.kind == Kind.ADMITTED and event.pass_id]
+    known_utc = _last_seen({event.pass_id for event in admitted})
     last: dict[str, tuple[Event, bool]] = {}
     passages = []
-    for event in chunk:
-        if event.kind == Kind.ADMITTED and event.pass_id:
-            inwards = went_in(read(bytes(event.body)).data)
-            last[event.pass_id] = event, inwards
-            passages.append((event.pass_id, event.at_utc, inwards))
+    for event in admitted:
+        data = read(bytes(event.body)).data
+        before_utc = known_utc.get(event.pass_id, float("-inf"))
+        # A clock that nobody vouches for may be behind; then the order in which it is told is all there is.
+        if event.at_utc < before_utc and data.get("clock") != Trust.UNKNOWN:
+            continue
+        known_utc[event.pass_id] = max(event.at_utc, before_utc)
+        inwards = went_in(data)
+        last[event.pass_id] = event, inwards
+        passages.append((event.pass_id, event.at_utc, inwards))
     visits.saw(passages)
-    inside = {one.pass_id: one for one in Inside.objects.filter(pass_id__in=last)}
-    for pass_id, (event, inwards) in last.items():
-        if inwards:
-            Inside.objects.update_or_create(
-                pass_id=pass_id, defaults={"gate": event.gate, "since_utc": event.at_utc}
-            )
-        elif pass_id in inside:
-            inside[pass_id].delete()
+    came = {pass_id: event for pass_id, (event, inwards) in last.items() if inwards}
+    went = [WentOut(pass_id=pass_id, at_utc=known_utc[pass_id]) for pass_id in last if pass_id not in came]
+    Inside.objects.filter(pass_id__in=[one.pass_id for one in went]).delete()
+    WentOut.objects.filter(pass_id__in=came).delete()
+    WentOut.objects.bulk_create(
+        went, update_conflicts=True, unique_fields=["pass_id"], update_fields=["at_utc"]
+    )
+    for pass_id, event in came.items():
+        Inside.objects.update_or_create(
+            pass_id=pass_id, defaults={"gate": event.gate, "since_utc": event.at_utc}
+        )
+
+
+def _last_seen(pass_ids: Collection[str]) -> dict[str, float]:
+    """When passes were let through last, as far as that is known: seconds since 1970."""
+    inside = Inside.objects.filter(pass_id__in=pass_ids).values_list("pass_id", "since_utc")
+    return dict(inside) | dict(WentOut.objects.filter(pass_id__in=pass_ids).values_list("pass_id", "at_utc"))
 
 
 def went_in(data: Mapping[str, Any]) -> bool:

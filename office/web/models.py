@@ -90,6 +90,19 @@ class Inside(models.Model):
         return self.pass_id
 
 
+class WentOut(models.Model):
+    """A pass whose last admission was on the way out, so that a way in which is heard of late counts no more."""
+
+    pass_id = models.CharField(max_length=16, unique=True)
+    at_utc = models.FloatField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.pass_id
+
+
 class GateNow(models.Model):
     """The last that was heard from a gate, and what is wrong there."""
 

@@ -31,6 +31,7 @@ from office.web.models import (  # noqa: E402
     RemoteOrder,
     Visit,
     VisitRules,
+    WentOut,
 )
 from office.web.roles import Role  # noqa: E402
 
@@ -74,6 +75,7 @@ class Desk:
             Epoch,
             Alert,
             Inside,
+            WentOut,
             GateNow,
             HourCount,
             Progress,
@@ -137,16 +139,22 @@ class Desk:
         return Epoch.objects.create(gate=gate, name=EPOCH, upto=upto, head=head)
 
     def event(
-        self, gate: Gate, kind: str = "pass.admitted", pass_id: str = "", reason: str = "", **data
+        self,
+        gate: Gate,
+        kind: str = "pass.admitted",
+        pass_id: str = "",
+        reason: str = "",
+        at_utc: float | None = None,
+        **data,
     ) -> Event:
-        """What an ingester would store; at this moment by the gate's clock."""
+        """What an ingester would store; at this moment by the gate's clock, unless it says another."""
         self.seq += 1
         facts = {"pass": pass_id, "direction": gate.direction, **data}
         return Event.objects.create(
             gate=gate,
             epoch=EPOCH,
             seq=self.seq,
-            at_utc=time.time(),
+            at_utc=time.time() if at_utc is None else at_utc,
             kind=kind,
             reason=reason,
             pass_id=pass_id,

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -264,6 +265,26 @@ def test_who_is_inside_follows_the_gates(desk: Desk) -> None:
     assert follower.catch_up() == 0
     assert not Inside.objects.exists()
     assert sum(HourCount.objects.values_list("count", flat=True)) == 4
+
+
+def test_who_came_in_by_a_gate_that_tells_late_and_has_left_since_is_not_inside(desk: Desk) -> None:
+    """C06: the gate's cable was cut when they came, and mended after they had gone by another gate."""
+    north, out = desk.gate("north"), desk.gate("south", "out")
+    li, wu, ma = (desk.holder(name).pass_id for name in ("Li Wei", "Wu", "Ma"))
+    began = time.time()
+    for pass_id in (li, wu, ma):
+        desk.event(out, pass_id=pass_id, at_utc=began + 600)
+    follower.catch_up()
+    desk.event(north, pass_id=li, at_utc=began)  # before leaving, and told now
+    desk.event(north, pass_id=wu, at_utc=began + 900)  # came back
+    desk.event(
+        north, pass_id=ma, at_utc=began, clock="unknown"
+    )  # whenever that was, it is what is known last
+    follower.catch_up()
+    assert {one.pass_id for one in Inside.objects.all()} == {wu, ma}
+    desk.event(out, pass_id=wu, at_utc=began + 1000)
+    follower.catch_up()
+    assert {one.pass_id for one in Inside.objects.all()} == {ma}
 
 
 def test_who_is_inside_is_counted_by_kind(desk: Desk) -> None:

@@ -95,6 +95,10 @@ bench-provisioning: setup-dev  ## enrolment and logs over a simulated line of 11
 drill: setup-dev  ## gate, sync, broker, ingesters and database killed at random, 500 rounds (DRILL_ROUNDS)
 	@$(PY) -m tests.drill
 
+.PHONY: estate
+estate: setup-dev  ## a day of 3 sites, 12 gates, 5,000 people, held against the truth (ESTATE_PEOPLE ESTATE_GATES SEED)
+	@$(PY) -m tests.estate
+
 .PHONY: bench-journal
 bench-journal: setup-dev  ## the journal beside a bare SQLite table, and a million events (MENSHEN_BENCH_EVENTS)
 	@$(PY) -m benchmarks.journal

@@ -170,6 +170,19 @@ def test_a_record_that_is_no_record_is_refused(desk: Desk, tmp_path: Path) -> No
 # --- passes: C01 to C04 ----------------------------------------------------------
 
 
+def test_of_several_drafts_all_are_approved_or_none(desk: Desk, tmp_path: Path) -> None:
+    ids = [desk.done(*desk.issue(person, "visitor")) for person in ("Li Wei", "Zhao Min")]
+    assert "another person" in desk.refused("approve", *ids, "--by", "chen")
+    desk.refused("approve", *ids, "ffffffffffffffff", "--by", "wang")
+    assert set(Pass.objects.values_list("state", flat=True)) == {"draft"}
+    assert "2 passes for one picture" in desk.refused(
+        "approve", *ids, "--by", "wang", "--png", str(tmp_path / "x.png")
+    )
+    lines = [line.split("\t") for line in desk.done("approve", *ids, "--by", "wang").splitlines()]
+    assert [pass_id for pass_id, _ in lines] == ids
+    assert all(isinstance(parse(text), StaticPass) for _, text in lines)
+
+
 def test_a_printed_pass_is_drafted_by_one_and_approved_by_another(desk: Desk, tmp_path: Path) -> None:
     """C02, C03."""
     pass_id = desk.done(*desk.issue("赵敏", "visitor", uses="2", why="visits 3-502"))

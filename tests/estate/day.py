@@ -25,7 +25,6 @@ import tomli_w
 
 from agent.config import GateConfig, load
 from agent.core.notices import Wire
-from agent.stores.heard import upto_of
 from hw.sim import line
 from hw.sim.wires import SimulatedWires
 from tests import brokers
@@ -175,6 +174,7 @@ class Day:
         self._stack = stack
         self._broker = stack.enter_context(brokers.mosquitto(self.folder / "broker", port=size.broker))
         self.gates: dict[str, GateAtWork] = {}
+        self._ingesters: dict[str, Program] = {}
         self._clone: GateAtWork | None = None
         self._releases: Releases | None = None
 
@@ -196,12 +196,9 @@ class Day:
             raise EstateFault(
                 "building the sites took longer than half an hour; play a smaller day on this machine"
             )
-        for site, estate in self.sites.items():
-            ingest = Program(
-                ["office.cli", "ingest", "--broker", self.size.address, "--home", str(estate.home)],
-                self.folder / f"{site}.ingest.log",
-            )
-            self._stack.callback(ingest.stop)
+        for site in self.sites:
+            self._take_in(site)
+            self._stack.callback(lambda site=site: self._ingesters[site].stop())
         for gate in self.plan.gates:
             self.gates[gate.key] = GateAtWork.at(gate, self.sites[gate.site].toml(gate.name))
             self._stack.callback(self.gates[gate.key].end, Program.stop)
@@ -210,6 +207,11 @@ class Day:
             gate.ready()
         for site in self.sites:
             self._until_lists(site, 1)
+
+    def _take_in(self, site: str) -> None:
+        """Begin the office's process that takes events in."""
+        words = ["office.cli", "ingest", "--broker", self.size.address, "--home", str(self.sites[site].home)]
+        self._ingesters[site] = Program(words, self.folder / f"{site}.ingest.log")
 
     # --- the day -------------------------------------------------------------------------
 
@@ -338,10 +340,15 @@ class Day:
         )
 
     def _new_keys(self, at_s: float, site: str, pass_id: str) -> None:
-        self._told(at_s, f"{site}: the office's keys are exchanged, and a pass is issued after it")
+        self._told(
+            at_s, f"{site}: the office's keys were stolen; it makes new ones, and prints every card anew"
+        )
         late = next(one for one in self.plan.people if one.pass_id == pass_id)
+        self._until_kept([site])
+        self._ingesters[site].stop()
         self.sites[site].new_keys(late)
-        self._until_lists(site, 2)
+        self._take_in(site)
+        self._until_lists(site, 3)
 
     def _broker_off(self, at_s: float) -> None:
         self._told(at_s, "the broker is killed")
@@ -448,21 +455,10 @@ class Day:
         """Wait until each gate that is on has heard its fellows up to these events, or what came later."""
         for site in sites:
             gates = [gate for gate in self.gates.values() if gate.plan.site == site and gate.online]
-
-            def heard(gates: list[GateAtWork] = gates) -> bool:
-                for gate in gates:
-                    upto = upto_of(gate.config.heard_file)
-                    for fellow in gates:
-                        said = newest.get(fellow.plan.key)
-                        if fellow is gate or said is None:
-                            continue
-                        place = upto.get(fellow.plan.name)
-                        epoch, _, seq = said.partition("/")
-                        if place is None or place.epoch != epoch or place.seq < int(seq):
-                            return False
-                return True
-
-            self._until(f"the gates of {site} have told each other", heard)
+            self._until(
+                f"the gates of {site} have told each other",
+                lambda gates=gates: all(_has_heard(gate, gates, newest) for gate in gates),
+            )
 
     def _until_kept(self, sites: Iterable[str]) -> None:
         """Wait until the office has everything that the gates of these sites have journaled."""
@@ -475,6 +471,17 @@ class Day:
 
         epoch, _, seq = gate.ask("look")["newest"].partition("/")
         return int(seq) - kept_upto(self.sites[gate.plan.site], gate.plan.name, epoch)
+
+
+def _has_heard(gate: GateAtWork, fellows: list[GateAtWork], newest: dict[str, str]) -> bool:
+    """Whether a gate has heard its fellows up to these events, or to later ones of the same start."""
+    heard = gate.ask("look")["heard"]
+    for fellow in fellows:
+        epoch, _, seq = newest.get(fellow.plan.key, "").partition("/")
+        its_epoch, _, its_seq = heard.get(fellow.plan.name, "/0").partition("/")
+        if fellow is not gate and epoch and (its_epoch != epoch or int(its_seq) < int(seq)):
+            return False
+    return True
 
 
 def _door(gate: GateAtWork) -> str:

@@ -11,7 +11,8 @@ Each line on standard input is a JSON object, a cue; each is answered by one on 
     {"do": "look"}         nothing
     {"do": "barred", "card": …}    whether the list in use bars a pass
 
-The answer says the newest event's place, the list and the door, and what could not be read. Without a cue the gate waits, and
+The answer says the newest event's place, the list and the door, how far the gate has heard each of its
+fellows, and what could not be read. Without a cue the gate waits, and
 its clock stands still; wires, lists and the words of other gates are attended to all the same.
 """
 
@@ -20,7 +21,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +32,12 @@ import numpy as np
 
 from agent.config import GateConfig, load
 from agent.core.moments import Moment, Trust
+from agent.core.notices import Notice, Told
 from agent.core.sighting import Sighting
 from agent.frames import Frame, Grey
 from agent.logs import configure
 from agent.ports import Decoder
+from agent.stores.heard import upto_of
 from agent.stores.journal_reader import JournalReader
 from agent.wiring.gate import Gate, gate_process
 from agent.wiring.rounds import housekeeping_of
@@ -103,6 +106,7 @@ class Stage:
     cues: "queue.Queue[dict[str, Any] | None]" = field(default_factory=queue.Queue)
     gate: Gate | None = None
     eyes: Eyes | None = None
+    heard: dict[str, str] = field(default_factory=dict)
     _count: int = 0
     _closed: bool = False
 
@@ -129,6 +133,21 @@ class Stage:
 
     def close(self) -> None:
         self._closed = True
+
+    def overhearing(self, news: Callable[[], Sequence[Notice]]) -> Callable[[], Sequence[Notice]]:
+        """The same news; what fellows told is noted on its way to the gatekeeper."""
+        self.heard = {
+            gate: f"{place.epoch}/{place.seq}" for gate, place in upto_of(self.config.heard_file).items()
+        }
+
+        def told() -> Sequence[Notice]:
+            notices = news()
+            for notice in notices:
+                if isinstance(notice, Told):
+                    self.heard[notice.upto.gate] = f"{notice.upto.epoch}/{notice.upto.seq}"
+            return notices
+
+        return told
 
     def _shown(self, number: int, shown: dict[str, Any], unread: list[int]) -> Iterator[Frame]:
         if not shown.get("rendered"):
@@ -164,6 +183,7 @@ class Stage:
             "unread": unread,
             "list": keeper.allowlist.head.number if keeper.allowlist else 0,
             "door": str(keeper.door.state),
+            "heard": self.heard,
         }
         if card and keeper.allowlist:
             grant = keeper.allowlist.find(bytes.fromhex(card))
@@ -194,6 +214,7 @@ def main(toml: Path, utc: float) -> None:
     with gate_process(config, clock=clock, camera=stage) as gate:
         stage.gate, stage.eyes = gate, Eyes(gate.kiosk.reader)
         gate.kiosk.reader = stage.eyes
+        gate.kiosk.list_news = stage.overhearing(gate.kiosk.list_news)
 
         def listen() -> None:
             for line in sys.stdin:

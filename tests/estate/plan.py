@@ -138,6 +138,7 @@ class Showing:
         worn: how worn the card is, 0 to 1.
         story: the incident that it belongs to; empty for the everyday.
         at_clone: at the stranger's kiosk that was made from a copied card.
+        old_card: the card that was printed before the office had new keys.
     """
 
     at_s: float
@@ -152,6 +153,7 @@ class Showing:
     worn: float = 0.0
     story: str = ""
     at_clone: bool = False
+    old_card: bool = False
 
     @property
     def medium(self) -> str:

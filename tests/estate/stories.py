@@ -124,17 +124,18 @@ def fire(plan: Plan, site: str) -> None:
 
 
 def new_keys(plan: Plan, site: str) -> None:
-    """The office's keys are exchanged; who is issued a pass afterwards comes in, and so do all others."""
-    who, way_in, way_out = (
-        plan.person(site, kind="visitor", late=True),
-        _first(plan, site, IN),
-        _first(plan, site, OUT),
-    )
+    """The office's keys were stolen and are replaced: cards are printed anew, and an old one opens no more."""
+    late, staff = plan.person(site, kind="visitor", late=True), plan.person(site, kind="staff")
+    way_in, way_out = _first(plan, site, IN), _first(plan, site, OUT)
     shown = {"rendered": True, "story": "new keys"}
-    plan.steps.append(Step(_at(11), "new_keys", (site, who.pass_id)))
+    plan.steps.append(Step(_at(11), "new_keys", (site, late.pass_id)))
     plan.showings += [
-        Showing(_at(11, 30), way_in.key, who, ADMITTED, IN, **shown),
-        Showing(_at(15, 30), way_out.key, who, ADMITTED, OUT, **shown),
+        Showing(_at(8, 45), way_in.key, staff, ADMITTED, IN, **shown),
+        Showing(_at(10, 45), way_out.key, staff, ADMITTED, OUT, **shown),
+        Showing(_at(11, 30), way_in.key, late, ADMITTED, IN, **shown),
+        Showing(_at(11, 35), way_in.key, staff, "forged", old_card=True, **shown),
+        Showing(_at(11, 37), way_in.key, staff, ADMITTED, IN, **shown),
+        Showing(_at(15, 30), way_out.key, late, ADMITTED, OUT, **shown),
     ]
 
 

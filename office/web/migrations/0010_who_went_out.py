@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('web', '0008_a_right_to_export_names'),
+        ('web', '0009_a_role_at_each_site'),
     ]
 
     operations = [

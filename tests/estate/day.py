@@ -301,7 +301,7 @@ class Day:
         self._releases.release(BAD, health="the camera gives no pictures")
         others = [one.name for one in self.plan.gates_of(gate.site) if one != gate]
         self.saw["others_due"] = [name for name in others if self._releases.is_due(name, BAD)]
-        self.saw["bad"] = self._tried(at_s, key)
+        self.saw["bad"] = self._tried(at_s, key, 2.0)
         self._told(at_s, f"{key}: release {BAD} does not do well, and {self.saw['bad']['runs']} runs again")
 
     def _good_release(self, at_s: float, key: str) -> None:
@@ -309,16 +309,16 @@ class Day:
         gate = self.gates[key].plan
         others = [one.name for one in self.plan.gates_of(gate.site) if one != gate]
         self.saw["others_not_due"] = [name for name in others if not self._releases.is_due(name, GOOD)]
-        self.saw["good"] = self._tried(at_s, key)
+        self.saw["good"] = self._tried(at_s, key, 20.0)
         self._told(
             at_s, f"{key}: release {self.saw['good']['runs']} does well and is kept; all others may have it"
         )
 
-    def _tried(self, at_s: float, key: str) -> dict[str, Any]:
+    def _tried(self, at_s: float, key: str, within_s: float) -> dict[str, Any]:
         """A switch of slots ends the gate's processes and begins them anew, and so does the way back."""
         self._releases.take()
         self._restart(at_s, key)
-        found = self._releases.tried()
+        found = self._releases.tried(within_s)
         if found["failed"]:
             self._restart(at_s, key)
         return found

@@ -55,9 +55,13 @@ class Releases:
             self._on(self._canary, *step)
         self._guard("begin")
 
-    def tried(self) -> dict[str, Any]:
-        """The trial's end: which version runs then, and which failed why."""
-        self._guard("watch", "--within", "1.0", "--every", "0.2")
+    def tried(self, within_s: float) -> dict[str, Any]:
+        """The trial's end: which version runs then, and which failed why.
+
+        Args:
+            within_s: how long the trial may last; a quarter of it, it does.
+        """
+        self._guard("watch", "--within", str(within_s), "--every", "0.2")
         slots = Place.read(self._toml(self._canary)).slots
         about = slots.about(slots.current() or "") or {}
         return {"runs": about.get("version"), "failed": dict(slots.state().failed)}

@@ -116,7 +116,7 @@ bench-feed: setup-dev  ## an office with a million events, question by question,
 	@$(PY) -m benchmarks.feed postgresql
 
 .PHONY: rig
-rig: setup-dev  ## a machine with real pins, and each unit's confinement tried (root; 12 GB and an hour, once)
+rig: setup-dev  ## a machine with real pins, each unit's confinement tried, a kiosk left to fail (root; 12 GB and an hour, once)
 	@MENSHEN_RIG=1 $(PY) -m pytest -n0 -v --timeout=3600 tests/rig tests/test_confinement.py
 
 rig-camera: setup-dev  ## the camera driver against the real picamera2 and libcamera (root; 4 GB, once)

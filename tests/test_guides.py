@@ -369,3 +369,12 @@ def test_pages_and_guides_call_one_thing_by_one_word(word: str):
     assert not [words for words in chinese if word in words], f"say {OTHER_WORDS[word]}"
     for page in (ROOT / "docs").glob("*.zh.md"):
         assert word not in page.read_text(encoding="utf-8"), f"{page.name}: say {OTHER_WORDS[word]}"
+
+
+@pytest.mark.parametrize("language", ["", ".zh"])
+def test_the_index_leads_to_every_page(language: str):
+    index = ROOT / "docs" / f"README{language}.md"
+    there = {
+        page.name for page in (ROOT / "docs").glob("*.md") if page.name.endswith(".zh.md") == bool(language)
+    }
+    assert there - {index.name} <= {link.partition("#")[0] for link in links(index)}

@@ -21,7 +21,7 @@ class AlterOnPostgreSQL(migrations.AlterField):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('office', '0012_accounts_of_days'),
+        ('office', '0013_signs_of_life'),
     ]
 
     operations = [

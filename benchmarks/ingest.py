@@ -66,6 +66,9 @@ class Arrival:
 class Tray:
     """The subscription's place: gives what there is, and stops the work once all of it is acknowledged."""
 
+    name: Final = "bench"
+    listening: Final = True
+
     def __init__(self, there: list[tuple[str, bytes]], events: int) -> None:
         self.stop: Final = threading.Event()
         self._there = deque(Arrival(*one) for one in there)

@@ -127,7 +127,7 @@ def first_slot(root: Path, bundle: Path, built_utc: int, log: Path) -> None:
         [f"{inside}/venv/bin/menshen-firmware", "update", "first", f"{inside}/bundle.tar", "--slots", f"/{DATA}/slots"],
         # By content and not by time: times are made equal below, and a slot never changes.
         ["/usr/bin/python3", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash",
-         f"/{DATA}/slots/a/venv/lib"],
+         f"/{DATA}/slots/a/venv/bin", f"/{DATA}/slots/a/venv/lib"],
         ["systemd-tmpfiles", "--create", "--prefix=/var/lib/menshen", "--prefix=/etc/menshen"],
     ):  # fmt: skip
         run_inside(root, command, built_utc, log)

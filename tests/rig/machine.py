@@ -35,14 +35,35 @@ class Ran:
     err: str
 
 
+def image() -> Path:
+    """The image of this tree, as menshen-firmware builds it for anybody; or the one that MENSHEN_RIG_IMAGE names.
+
+    Raises:
+        RigFault: it can't be built here; it said why.
+    """
+    if given := os.environ.get("MENSHEN_RIG_IMAGE"):
+        return Path(given)
+    return Path(_run(HERE / "image.sh", ROOT).strip())
+
+
 def build() -> Path:
     """Kernel, root and disks, whatever of them is not there yet; the kernel's folder.
 
     Raises:
         RigFault: this machine can't make them; says what it wants.
     """
-    for script in ("root.sh", "disk.sh"):
-        _run(HERE / script, ROOT)
+    folder = engine()
+    _run(HERE / "disk.sh", ROOT)
+    return folder
+
+
+def engine() -> Path:
+    """Kernel and root alone, for a machine that has its own disks; the kernel's folder.
+
+    Raises:
+        RigFault: as for build().
+    """
+    _run(HERE / "root.sh", ROOT)
     return Path(_run(HERE / "kernel.sh").strip())
 
 
@@ -70,6 +91,22 @@ class Machine:
         self.boot_s = 0.0
         folder.mkdir(parents=True, exist_ok=True)
 
+    def disks_and_system(self) -> list[str]:
+        """What the kernel is told of disks, and of what to run from them."""
+        return [
+            "mem=1024M",
+            f"ubd0={self.folder / 'root.cow'},{ROOT}.img",
+            f"ubd1r={ROOT}.app.img",
+            "root=/dev/ubda rw init=/opt/menshen/init",
+        ]
+
+    def lines_and_cards(self) -> list[str]:
+        """What the kernel is told of its serial lines, beside the hand's, and of its network."""
+        return []
+
+    within: tuple[str, ...] = ()
+    """A command in front of the kernel's, such as one that enters a network."""
+
     @property
     def console(self) -> str:
         """What kernel and systemd have said, of all starts."""
@@ -84,13 +121,11 @@ class Machine:
         assert self._process is None, "it is on"
         ours, theirs = socket.socketpair()
         arguments = [
-            "mem=1024M",
-            f"ubd0={self.folder / 'root.cow'},{ROOT}.img",
-            f"ubd1r={ROOT}.app.img",
-            "root=/dev/ubda rw init=/opt/menshen/init",
+            *self.disks_and_system(),
             f"dtb={self._kernel / 'board.dtb'}",
             "trace_event=gpio trace_clock=mono trace_buf_size=4M",
             f"con=null con0=null,fd:1 ssl=null ssl1=fd:{theirs.fileno()}",
+            *self.lines_and_cards(),
             "console=tty0 quiet loglevel=4 panic=-1 systemd.show_status=false systemd.log_target=console",
         ]
         began = time.monotonic()
@@ -98,6 +133,7 @@ class Machine:
             # A process namespace of its own: whatever ends the kernel ends every process in it.
             self._process = subprocess.Popen(
                 [
+                    *self.within,
                     "unshare",
                     "--pid",
                     "--fork",
@@ -190,7 +226,12 @@ def why_not() -> str | None:
         return "the rig wants root, for a root file system of its own"
     if os.uname().machine != "x86_64":
         return f"the rig's kernel runs on x86-64 only, and this is {os.uname().machine}"
-    for tool, package in (("debootstrap", "debootstrap"), ("unshare", "util-linux")):
+    for tool, package in (
+        ("debootstrap", "debootstrap"),
+        ("unshare", "util-linux"),
+        ("mosquitto", "mosquitto"),
+        ("ip", "iproute2"),
+    ):
         if shutil.which(tool) is None:
             return f"{tool} is missing: apt install {package}"
     return None

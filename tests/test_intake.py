@@ -250,6 +250,8 @@ def test_what_makes_the_ingester_itself_fail_is_an_alert(desk: Desk, gate: Signi
     class Tray(Subscriber):
         """What a subscriber took from a broker before it went."""
 
+        name, listening = "tray", False
+
         def __init__(self, *messages: bytes) -> None:
             self.stop = threading.Event()
             self.left = [Last(gate.topic, message, self.stop) for message in messages]

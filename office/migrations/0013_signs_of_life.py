@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('office', '0013_events_found_and_kept_faster'),
+        ('office', '0012_accounts_of_days'),
     ]
 
     operations = [

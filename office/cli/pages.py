@@ -102,9 +102,13 @@ def add(name: str, role: str, password_file: Path | None, by: str, home: Path | 
     words = accounts.add(name, Role(role), password, by=by)
     if password is None:
         click.echo(words)
-        say(f"{name} is a {role}; the password above must be changed at the first sign-in")
+        say(f"{name} is {_a(role)}; the password above must be changed at the first sign-in")
     else:
-        say(f"{name} is a {role}")
+        say(f"{name} is {_a(role)}")
+
+
+def _a(role: str) -> str:
+    return f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
 
 
 def _first_line(file: Path) -> str:
@@ -129,7 +133,7 @@ def appoint(name: str, role: str, by: str, home: Path | None) -> None:
     """
     use(home)
     accounts.appoint(name, Role(role), by=by)
-    say(f"{name} is a {role} at {registry.the_site()}")
+    say(f"{name} is {_a(role)} at {registry.the_site()}")
 
 
 @account.command("list")

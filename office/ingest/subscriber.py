@@ -98,6 +98,7 @@ class Subscriber:
         Source: MQTT 5.0, 4.8.2; brokers that have it take it from 3.1.1 clients too.
         """
         self._address, self._client_id, self.name = address, client_id, client_id
+        self._filter = topic
         self._topic = f"$share/{share}/{topic}" if share else topic
         # A member that is gone must not go on getting its share into a session that waits for it.
         self._forgotten_when_gone = bool(share)
@@ -227,6 +228,9 @@ class Subscriber:
         except UnicodeDecodeError:
             topic = ""
         arrival = Arrival(client, message.mid, topic, bytes(message.payload))
+        if not mqtt.topic_matches_sub(self._filter, topic):
+            arrival.settle()  # amqtt gives a new session retained messages that nobody asked for
+            return
         try:
             self._arrivals.put_nowait(arrival)
         except queue.Full:

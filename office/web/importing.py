@@ -21,7 +21,6 @@ from office.faults import FieldFault, OfficeFault
 from office.models import Person, Site
 from office.registry import Application
 from office.web import files
-from office.web.refusals import said
 
 MAX_BYTES: Final = 5 * 1024 * 1024
 MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
@@ -84,7 +83,7 @@ def draft_all(upload: BinaryIO, file_name: str, by: str) -> tuple[list[str], lis
             try:
                 made.append(_draft(row, site, by, f"{file_name[:100]}, row {number}"))
             except OfficeFault as fault:
-                faults.append(Fault(number, row.get("name", ""), said(str(fault))))
+                faults.append(Fault(number, row.get("name", ""), str(fault)))
         if faults:
             transaction.set_rollback(True)
     return ([] if faults else made), faults

@@ -1,5 +1,7 @@
 """A spreadsheet of people becomes drafts, or a list of what is wrong with it (C12)."""
 
+from dataclasses import replace
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -28,5 +30,6 @@ def page(request: HttpRequest) -> HttpResponse:
                 said = ngettext("%d pass drafted.", "%d passes drafted.", len(made))
                 messages.success(request, said % len(made))
                 return redirect("review")
-    shown = {"form": form, "faults": faults, "columns": importing.COLUMNS, "required": importing.REQUIRED}
+    told = [replace(fault, why=refusals.said(fault.why)) for fault in faults]
+    shown = {"form": form, "faults": told, "columns": importing.COLUMNS, "required": importing.REQUIRED}
     return render(request, "web/people/import.html", shown, status=422 if faults or form.errors else 200)

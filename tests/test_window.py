@@ -42,7 +42,7 @@ def test_an_office_that_answers_at_once_is_given_more_and_never_more_than_sixtee
 
 def test_a_link_that_becomes_slow_holds_less_and_never_less_than_four():
     window, mono = Window(), 0.0
-    for _ in range(20):
+    for _ in range(MAX_IN_FLIGHT):
         messages = send_all(window, 10_000, mono)
         window.acknowledged(messages[0][1], mono)
     held = []

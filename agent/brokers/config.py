@@ -46,7 +46,7 @@ class BrokerConfig(BaseModel):
     retry_first_s: float = Field(default=0.5, ge=0.01, le=60)
     retry_most_s: float = Field(default=8.0, ge=0.01, le=3600)
     max_frame_bytes: int = Field(default=1024 * 1024, ge=4096, le=16 * 1024 * 1024)
-    max_unanswered: int = Field(default=24, ge=4, le=1000)
+    max_unanswered: int = Field(default=40, ge=4, le=1000)
     answer_within_s: float = Field(default=30.0, ge=0.1, le=600)
 
     @model_validator(mode="after")

@@ -20,13 +20,13 @@ from collections import deque
 from typing import Final
 
 FIRST_IN_FLIGHT: Final = 4
-MAX_IN_FLIGHT: Final = 16
+MAX_IN_FLIGHT: Final = 32
 PATIENCE_S: Final = 2.0
 MOST_PATIENCE_S: Final = 30.0
 
 
 class Window:
-    """At most 4 to 16 messages in flight behind the acknowledged row."""
+    """At most 4 to 32 messages in flight behind the acknowledged row."""
 
     def __init__(self, acked: int = 0) -> None:
         """Begin with everything up to row acked kept by the office."""

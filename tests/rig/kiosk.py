@@ -150,12 +150,27 @@ class Kiosk(Machine):
             within_s=seconds + 60,
         )
 
+    def film(self, seconds: float = 2.0) -> None:
+        """Hold all that was drawn to the camera, one code after the other, for ever."""
+        loop = f"while :; do for one in /run/codes/*; do sh {TOOLS}/tests/rig/inside/camera.sh show $one {seconds}; done; done"
+        self.sh(f"systemd-run --quiet --collect --unit=rig-film sh -c {shlex.quote(loop)}")
+
     def enrol(self, street: Street) -> None:
         """What a technician types, at the other end of the cable."""
         street.menshen(
             "menshen-provision", "enrol", "--port", self.cable, "--site-file", "site.toml", "--gate", GATE, "--zone", "main",
             "--direction", "in", "--record", f"{GATE}.json",
         )  # fmt: skip
+
+    def take(self, version: str) -> None:
+        """What the timers start at night: bring the release that is due, build the other slot, put it on trial."""
+        self.sh("systemctl start menshen-update-fetch.service", within_s=600)
+        self.sh("systemctl start menshen-update-install.service", within_s=1800)
+        about = self.menshen("menshen-firmware", "update", "status")
+        if version not in about:
+            raise RigFault(
+                f"{version} was not installed:\n{about}{self.sh('journalctl -b -u menshen-update* --no-pager')}"
+            )
 
     # --- what is seen of it ----------------------------------------------------
 
@@ -165,6 +180,10 @@ class Kiosk(Machine):
 
     def wires(self, *arguments: str):
         return json.loads(self.sh(f"cd {TOOLS} && python3 -m tests.wires {shlex.join(arguments)}"))
+
+    def menshen(self, command: str, *arguments: str, within_s: float = 120.0) -> str:
+        """One of the running slot's commands, as root."""
+        return self.sh(shlex.join([f"{SLOT}/{command}", *arguments]), within_s=within_s)
 
     def leave(self, folder: Path) -> None:
         """For whoever looks for a fault: console and messages."""

@@ -1,4 +1,4 @@
-"""A day with a kiosk: from a card as it was written, to a gate that opens and tells its office.
+"""A day with a kiosk: from a card as it was written, to a gate that was updated and lost its power.
 
 The tests follow one another: each finds the machine as the one before has left it.
 """
@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.rig import cuts
 from tests.rig.kiosk import BOARD, RELAY, Kiosk
 from tests.rig.machine import RigFault, engine, image, why_not
+from tests.rig.releases import Maker
 from tests.rig.street import GATE, Street
 
 pytestmark = [pytest.mark.timeout(7200), pytest.mark.xdist_group("kiosk")]
+CUTS = int(os.environ.get("CUTS", "3"))
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +117,32 @@ def test_a_pass_that_has_ended_opens_nothing_and_the_office_knows_why(kiosk, str
     event = street.wait_for(lambda event: event["kind"] == "pass.refused")
     assert event["reason"] == "expired"
     assert kiosk.moments() == before
+
+
+def test_a_good_release_is_taken_and_kept(kiosk, street):
+    maker = Maker(street)
+    maker.offer("0.9.1")
+    kiosk.take("0.9.1")
+    kiosk.eventually("! grep -q '\"trial\": {' /var/lib/menshen/slots/state.json", within_s=600)
+    assert "0.9.1    runs" in kiosk.menshen("menshen-firmware", "update", "status")
+    kiosk.show(2)
+    admitted = street.site.passes["Tang Wei"].pass_id
+    street.wait_for(lambda event: event["pass"] == admitted)
+
+
+def test_a_release_whose_gate_does_not_start_is_left_again(kiosk, street):
+    maker = Maker(street)
+    maker.offer("0.9.2", spoilt=True)
+    kiosk.take("0.9.2")
+    kiosk.eventually("grep -q 'rolled back' /var/lib/menshen/slots/state.json", within_s=600)
+    said = kiosk.menshen("menshen-firmware", "update", "status")
+    assert "0.9.1    runs" in said
+    assert "failed   0.9.2" in said
+    kiosk.eventually("systemctl is-active menshen-gate", within_s=60)
+
+
+def test_the_power_goes_under_load_and_nothing_is_lost(kiosk, street):
+    """CUTS=50 for as many."""
+    tally = cuts.run(kiosk, street, CUTS)
+    print(tally)
+    assert tally.faults == []

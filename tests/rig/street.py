@@ -29,11 +29,12 @@ PEOPLE = (
     Person("Tang Wei", "courier", ("main",)),
     Person("Sun Yue", "visitor", ("main",), from_days=-9, until_days=-2),
 )
+# Big segments are cut up on this side: the kiosk's network card would throw them away, and a release took an hour.
 _NETWORK = f"""
 ip link set lo up
 ip tuntap add dev kiosk mode tap
 ip addr add {US}/24 dev kiosk
-ip link set kiosk up
+ip link set kiosk gso_max_segs 1 up
 echo ready
 exec sleep infinity
 """

@@ -119,6 +119,10 @@ bench-feed: setup-dev  ## an office with a million events, question by question,
 rig: setup-dev  ## a machine with real pins, each unit's confinement tried, a kiosk left to fail (root; 12 GB and an hour, once)
 	@MENSHEN_RIG=1 $(PY) -m pytest -n0 -v --timeout=3600 tests/rig tests/test_confinement.py
 
+.PHONY: drill-cuts
+drill-cuts: setup-dev  ## a kiosk whose power is cut while passes are shown (root, as `make rig`; CUTS=50, half a minute each)
+	@MENSHEN_RIG=1 CUTS=$(or $(CUTS),50) $(PY) -m pytest -n0 -v -s -k 'not release' tests/rig/test_image.py
+
 rig-camera: setup-dev  ## the camera driver against the real picamera2 and libcamera (root; 4 GB, once)
 	@tests/rig/camera.sh
 

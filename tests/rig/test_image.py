@@ -5,6 +5,7 @@ The tests follow one another: each finds the machine as the one before has left 
 
 import json
 import os
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.rig.street import GATE, Street
 
 pytestmark = [pytest.mark.timeout(7200), pytest.mark.xdist_group("kiosk")]
 CUTS = int(os.environ.get("CUTS", "3"))
+CONTROL = os.environ.get("CONTROL") == "1"
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,8 @@ def test_a_code_that_is_held_up_opens_and_the_office_knows(kiosk, street):
     event = street.wait_for(lambda event: event["kind"] == "pass.admitted", within_s=90)
     assert event["pass"] == street.site.passes["Zhao Min"].pass_id
     kiosk.eventually(f"cd /run/rig && [ $(python3 -m tests.wires level {RELAY}) = 0 ]", within_s=10)
-    levels = [level for _, level in kiosk.moments()[before:]]
+    # The lock drives its rest level again whenever it is in doubt: what counts is that the level rose once.
+    levels = [level for level, _ in groupby(level for _, level in kiosk.moments()[before:])]
     assert levels == [1, 0]
 
 
@@ -142,7 +145,12 @@ def test_a_release_whose_gate_does_not_start_is_left_again(kiosk, street):
 
 
 def test_the_power_goes_under_load_and_nothing_is_lost(kiosk, street):
-    """CUTS=50 for as many."""
+    """CUTS=50 for as many. CONTROL=1 takes the journal's flush away, and must find that something is lost."""
+    if CONTROL:
+        cuts.careless(kiosk)
     tally = cuts.run(kiosk, street, CUTS)
-    print(tally)
-    assert tally.faults == []
+    print(f"\n{tally}")
+    if CONTROL:
+        assert any("has lost" in fault for fault in tally.faults)
+    else:
+        assert tally.faults == []

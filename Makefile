@@ -120,7 +120,7 @@ rig: setup-dev  ## a machine with real pins, each unit's confinement tried, a ki
 	@MENSHEN_RIG=1 $(PY) -m pytest -n0 -v --timeout=3600 tests/rig tests/test_confinement.py
 
 .PHONY: drill-cuts
-drill-cuts: setup-dev  ## a kiosk whose power is cut while passes are shown (root, as `make rig`; CUTS=50, half a minute each)
+drill-cuts: setup-dev  ## a kiosk whose power is cut while passes are shown (root, as `make rig`; CUTS=50, a minute each)
 	@MENSHEN_RIG=1 CUTS=$(or $(CUTS),50) $(PY) -m pytest -n0 -v -s -k 'not release' tests/rig/test_image.py
 
 rig-camera: setup-dev  ## the camera driver against the real picamera2 and libcamera (root; 4 GB, once)

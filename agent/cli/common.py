@@ -1,6 +1,7 @@
 """What the commands share: the configuration option, and how a fault is told."""
 
 import contextlib
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,12 @@ def fail(sentence: str) -> NoReturn:
     """Say why this cannot be done here, and leave with exit code 3."""
     click.echo(f"menshen-agent: {sentence}", err=True)
     raise SystemExit(NOT_POSSIBLE)
+
+
+def not_allowed(fault: PermissionError, command: str) -> NoReturn:
+    """Say that this user may not look, and who may, and leave with exit code 3."""
+    again = f"run it as root: sudo menshen-agent {command}"
+    fail(f"may not look at {fault.filename} as user {os.getuid()}; {again}")
 
 
 def loaded(path: Path, *, with_broker: bool = True) -> GateConfig:

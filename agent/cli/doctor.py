@@ -1,14 +1,14 @@
 """menshen-agent doctor."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from agent.cli.common import config_option, fail
+from agent.cli.common import config_option, not_allowed
+from agent.config import GateConfig
 from agent.core.findings import Finding, State
 
 _INDENT = " " * 18
@@ -28,34 +28,39 @@ def doctor(config_path: Path, as_json: bool) -> None:
     Example:
       sudo menshen-agent doctor
     """
+    findings, config = examination(config_path, "doctor")
+    if as_json:
+        for finding in findings:
+            click.echo(json.dumps(asdict(finding), ensure_ascii=False))
+    else:
+        click.echo(told(config_path, config, findings), nl=False)
+    if any(finding.state is State.WRONG for finding in findings):
+        raise SystemExit(1)
+
+
+def examination(config_path: Path, command: str) -> tuple[Sequence[Finding], GateConfig | None]:
+    """What is found of a gate, and the configuration by which it was.
+
+    Args:
+        command: for the sentence to a user who may not look, who leaves with exit code 3.
+    """
     from agent.core.findings import examined  # noqa: PLC0415
     from agent.wiring.seeing import see  # noqa: PLC0415
 
     try:
         seen, config = see(config_path)
     except PermissionError as fault:
-        fail(
-            f"may not look at {fault.filename} as user {os.getuid()}; run it as root: sudo menshen-agent doctor"
-        )
-    findings = examined(seen)
-    if as_json:
-        for finding in findings:
-            click.echo(json.dumps(asdict(finding), ensure_ascii=False))
-    else:
-        name = f"gate {config.gate} of site {config.site}" if config else str(config_path)
-        for line in told(name, findings):
-            click.echo(line)
-    if any(finding.state is State.WRONG for finding in findings):
-        raise SystemExit(1)
+        not_allowed(fault, command)
+    return examined(seen), config
 
 
-def told(name: str, findings: Sequence[Finding]) -> list[str]:
+def told(config_path: Path, config: GateConfig | None, findings: Sequence[Finding]) -> str:
     """The findings as a person reads them, a line each, and what to do below."""
-    lines = [name]
+    lines = [f"gate {config.gate} of site {config.site}" if config else str(config_path)]
     for finding in findings:
         lines.append(f"  {finding.state:<6}{finding.part:<10}{finding.found}")
         if finding.advice:
             lines.append(f"{_INDENT}-> {finding.advice}")
     wrong = sum(finding.state is State.WRONG for finding in findings)
     lines.append("all is well" if not wrong else f"{wrong} of {len(findings)} wrong")
-    return lines
+    return "\n".join(lines) + "\n"

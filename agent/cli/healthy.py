@@ -1,7 +1,6 @@
 """menshen-agent healthy."""
 
 import contextlib
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +37,7 @@ def healthy(config_path: Path, must_be_online: bool) -> None:
 def _ailments(config: GateConfig, *, must_be_online: bool) -> Iterator[str]:
     from agent.core.wellness import ailments  # noqa: PLC0415
     from agent.stores import link, vitals  # noqa: PLC0415
+    from agent.stores.lists import stored  # noqa: PLC0415
     from agent.wiring.version import installed_version  # noqa: PLC0415
 
     version = installed_version()
@@ -45,10 +45,12 @@ def _ailments(config: GateConfig, *, must_be_online: bool) -> Iterator[str]:
         yield "decoder: a clean picture of a code was not read"
     if must_be_online and not link.online(config.link_file, version):
         yield "broker: not reached since the update, and it was before"
-    health, age_s = vitals.read(config.health_file), None
-    with contextlib.suppress(OSError):
-        age_s = max(0.0, time.time() - config.health_file.stat().st_mtime)
-    yield from ailments(health, age_s, version, _stored_list(config))
+    age_s = None
+    with contextlib.suppress(PermissionError):
+        age_s = vitals.age_s(config.health_file)
+    current, _ = stored(config.list_file)
+    number = current.number if current is not None and time.time() < current.expires_utc else None
+    yield from ailments(vitals.read(config.health_file), age_s, version, number)
 
 
 def _reads(config: GateConfig) -> bool:
@@ -61,16 +63,3 @@ def _reads(config: GateConfig) -> bool:
     code = np.asarray(cv2.QRCodeEncoder.create().encode(_TEXT), dtype=np.uint8)
     picture = np.pad(code, 4, constant_values=255).repeat(6, axis=0).repeat(6, axis=1)
     return any(sighting.text == _TEXT for sighting in Reader(config.reader).read(picture))
-
-
-def _stored_list(config: GateConfig) -> int | None:
-    from agent.stores import read_only  # noqa: PLC0415
-    from agent.stores.lists import View  # noqa: PLC0415
-
-    with contextlib.suppress(sqlite3.Error):
-        connection, _ = read_only.connect(config.list_file, timeout=5.0)
-        with contextlib.closing(connection):
-            current = View(connection).current()
-            if current is not None and time.time() < current.expires_utc:
-                return current.number
-    return None

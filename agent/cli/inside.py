@@ -1,6 +1,5 @@
 """menshen-agent inside."""
 
-import os
 import sqlite3
 import sys
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import config_option, fail, loaded
+from agent.cli.common import config_option, fail, loaded, not_allowed
 
 
 @click.command()
@@ -50,9 +49,7 @@ def inside(config_path: Path, hours: int, out: Path | None) -> None:
         if out is not None:
             found = found.signed(load_signer(config.journal_key)(found.signed_by_gate()))
     except PermissionError as fault:
-        fail(
-            f"may not look at {fault.filename} as user {os.getuid()}; run it as root: sudo menshen-agent inside"
-        )
+        not_allowed(fault, "inside")
     except sqlite3.Error as fault:
         fail(
             f"the journal {config.journal_file} can't be read: {fault}; has this gate run, and is this its user?"

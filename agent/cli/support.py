@@ -22,19 +22,11 @@ def support(config_path: Path, file: Path) -> None:
     Example:
       sudo menshen-agent support north.tar.gz
     """
-    from agent.cli.doctor import told  # noqa: PLC0415
-    from agent.core.findings import examined  # noqa: PLC0415
-    from agent.wiring.seeing import see  # noqa: PLC0415
+    from agent.cli.doctor import examination, told  # noqa: PLC0415
     from agent.wiring.support import packed  # noqa: PLC0415
 
-    try:
-        seen, config = see(config_path)
-    except PermissionError as fault:
-        fail(
-            f"may not look at {fault.filename} as user {os.getuid()}; run it as root: sudo menshen-agent support"
-        )
-    name = f"gate {config.gate} of site {config.site}" if config else str(config_path)
-    archive = packed("\n".join(told(name, examined(seen))) + "\n", config)
+    findings, config = examination(config_path, "support")
+    archive = packed(told(config_path, config, findings), config)
     if str(file) == "-":
         sys.stdout.buffer.write(archive)
         return

@@ -88,6 +88,16 @@ class View:
         return _part(self._connection, digest)
 
 
+def stored(path: Path) -> tuple[Current | None, str]:
+    """The list in a store and why sync refused what it was offered since; nothing where it can't be read."""
+    with contextlib.suppress(sqlite3.Error):
+        connection, _ = read_only.connect(path, timeout=_BUSY_S)
+        with contextlib.closing(connection):
+            view = View(connection)
+            return view.current(), view.refusal()
+    return None, ""
+
+
 class ListReader:
     """The gate's side: opened read-only, never raises, and waits for the file to appear.
 

@@ -144,6 +144,20 @@ def write(path: Path, health: GateHealth) -> None:
     beside.replace(path)
 
 
+def age_s(path: Path) -> float | None:
+    """How long ago a file was written; None if it is not there.
+
+    Raises:
+        PermissionError: this user may not look.
+    """
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except PermissionError:
+        raise
+    except OSError:
+        return None
+
+
 def read(path: Path) -> GateHealth:
     """What the gate last said; nothing but defaults if it has not, or not in this form."""
     with contextlib.suppress(OSError, ValueError, TypeError), path.open("rb") as file:

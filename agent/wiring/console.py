@@ -8,7 +8,6 @@ Chinese letters.
 import contextlib
 import json
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,8 +68,8 @@ def look(config_path: Path) -> Facts:
     health, age_s = GateHealth(), None
     if config:
         health = vitals.read(config.health_file)
-        with contextlib.suppress(OSError):
-            age_s = max(0.0, time.time() - config.health_file.stat().st_mtime)
+        with contextlib.suppress(PermissionError):
+            age_s = vitals.age_s(config.health_file)
     return Facts(
         version=installed_version(),
         serial=_text(_SERIAL) or _text(state / "device-id") or "unknown",

@@ -8,9 +8,9 @@ from pathlib import Path
 from agent.config import GateConfig, examine
 from agent.core.findings import Seen
 from agent.last_good import kept_good
-from agent.stores import link, pointer, read_only, vitals
+from agent.stores import link, pointer, vitals
 from agent.stores.journal_reader import JournalReader
-from agent.stores.lists import Current, View
+from agent.stores.lists import stored
 from agent.stores.release_news import release_news
 from agent.wiring.version import installed_version
 from hw import machine
@@ -44,7 +44,7 @@ def _blind(faults: tuple[str, ...]) -> Seen:
 
 def _seen(config: GateConfig, faults: tuple[str, ...], *, on_last_good: bool) -> Seen:
     events, queue, fault = _journal(config)
-    stored, refusal = _list(config)
+    current, refusal = stored(config.list_file)
     broker = config.broker
     return Seen(
         installed=installed_version(),
@@ -52,12 +52,12 @@ def _seen(config: GateConfig, faults: tuple[str, ...], *, on_last_good: bool) ->
         faults=faults,
         on_last_good=on_last_good,
         health=vitals.read(config.health_file),
-        health_age_s=_age_s(config.health_file),
+        health_age_s=vitals.age_s(config.health_file),
         journal_fault=fault,
         events=events,
         queue=queue,
-        stored_list=stored.number if stored else None,
-        list_expires_utc=stored.expires_utc if stored else 0.0,
+        stored_list=current.number if current else None,
+        list_expires_utc=current.expires_utc if current else 0.0,
         list_refusal=refusal,
         list_source=config.list.source,
         broker=f"{broker.host}:{broker.port}" if broker else None,
@@ -70,23 +70,9 @@ def _seen(config: GateConfig, faults: tuple[str, ...], *, on_last_good: bool) ->
     )
 
 
-def _age_s(file: Path) -> float | None:
-    """How old a file is; None if it is not there.
-
-    Raises:
-        PermissionError: this user may not look.
-    """
-    try:
-        return max(0.0, time.time() - file.stat().st_mtime)
-    except PermissionError:
-        raise
-    except OSError:
-        return None
-
-
 def _journal(config: GateConfig) -> tuple[int, int | None, str]:
     """How many events there are, how many the office lacks, and why neither can be said."""
-    if _age_s(config.journal_file) is None:
+    if vitals.age_s(config.journal_file) is None:
         return 0, None, "it is not there yet"
     try:
         with contextlib.closing(JournalReader(config.journal_file)) as reader:
@@ -96,12 +82,3 @@ def _journal(config: GateConfig) -> tuple[int, int | None, str]:
             return newest, newest - (found[0] if found else 0), ""
     except sqlite3.Error as fault:
         return 0, None, str(fault)
-
-
-def _list(config: GateConfig) -> tuple[Current | None, str]:
-    with contextlib.suppress(sqlite3.Error):
-        connection, _ = read_only.connect(config.list_file, timeout=5.0)
-        with contextlib.closing(connection):
-            view = View(connection)
-            return view.current(), view.refusal()
-    return None, ""

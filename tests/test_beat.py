@@ -1,14 +1,12 @@
 """When no events come in, the live page says so in a sentence, and after five minutes an alert does (C34)."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from django.utils import timezone
 
 from tests import brokers
-from tests.signing_gate import Desk, desk_in, empty_home
+from tests.signing_gate import Desk
 from tests.test_ingest import ingester, until
 
 from office.ingest import beat  # isort: skip  after signing_gate has set Django up
@@ -19,15 +17,7 @@ from office.web import alerting  # isort: skip
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return empty_home(tmp_path_factory.mktemp("empty") / "office")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, empty: Path) -> Iterator[Desk]:
-    with desk_in(tmp_path / "office", empty) as one:
-        yield one
+pytest_plugins = "tests.desk_plugin"
 
 
 def now() -> Intaking:

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.parse import urlencode
 
-from django.db import connection, connections
+from django.db import connection
 
 from office import home as homes
 
@@ -26,6 +25,7 @@ from office.keyring import Keyring  # noqa: E402
 from office.web import accounts  # noqa: E402
 from office.web.roles import Role  # noqa: E402
 from tests.office_pages.desk import PASSWORD, Desk  # noqa: E402
+from tests.office_pages.serving import served_home  # noqa: E402
 
 NAME, SITES = "riverside", ("garden", "harbour")
 STAFF = {  # account, role, where
@@ -186,22 +186,8 @@ def _who_has(socket: str, door: int) -> int | None:
 @contextmanager
 def served(group: TwoSites) -> Iterator[Served]:
     """`menshen-office serve` over the group; it must end well and have told no traceback."""
-    command = [sys.executable, "-m", "office.cli", "serve", "--home", str(group.path), "--port", "0"]
-    log = group.path.parent / "serve.log"
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as server,
-    ):
-        try:
-            assert server.stdout
-            port = re.search(r"port=(\d+)", server.stdout.readline())
-            assert port, log.read_text()
-            yield Served(int(port[1]), server.pid, log)
-        finally:
-            server.terminate()
-            assert server.wait(40) == 0
-    assert "Traceback" not in log.read_text(), log.read_text()
-    connections.close_all()
+    with served_home(group.path, 40) as (port, pid, log):
+        yield Served(port, pid, log)
 
 
 def office(*words: object, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -5,18 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig.machine import Machine, RigFault, build, why_not
+from tests.rig.machine import Machine, build
+from tests.rig.parts import had
 
 
 @pytest.fixture(scope="session")
 def kernel() -> Path:
     """What the machine is made of; skips with a sentence where it can't be had."""
-    if why := why_not():
-        pytest.skip(why)
-    try:
-        return build()
-    except RigFault as fault:
-        pytest.fail(str(fault))
+    return had(build)
 
 
 @pytest.fixture(scope="module")

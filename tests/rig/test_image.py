@@ -12,7 +12,8 @@ import pytest
 
 from tests.rig import cuts
 from tests.rig.kiosk import BOARD, RELAY, Kiosk
-from tests.rig.machine import RigFault, engine, image, why_not
+from tests.rig.machine import engine, image
+from tests.rig.parts import had
 from tests.rig.releases import Maker
 from tests.rig.street import GATE, Street
 
@@ -24,21 +25,13 @@ CONTROL = os.environ.get("CONTROL") == "1"
 @pytest.fixture(scope="module")
 def kernel():
     """Without the disks of the rig's other machine."""
-    if why := why_not():
-        pytest.skip(why)
-    try:
-        return engine()
-    except RigFault as fault:
-        pytest.fail(str(fault))
+    return had(engine)
 
 
 @pytest.fixture(scope="module")
 def card(kernel):
     """An image of this tree."""
-    try:
-        return image()
-    except RigFault as fault:
-        pytest.fail(str(fault))
+    return had(image)
 
 
 @pytest.fixture(scope="module")

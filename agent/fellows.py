@@ -4,6 +4,8 @@ What happens is told at once, once more half a second later in case that was
 lost, and the newest event again now and then, so that whoever missed it
 notices. How far each fellow has been heard only the gate itself knows; when it
 stays behind what the fellow is known to have, sync asks the fellow for the rest.
+And it asks whoever has not spoken since its own start: what is copied at one gate
+is shown at the next in seconds, and a gate that has just come up must know by then.
 
 A carrier is a network (agent.brokers.lan) or the broker (agent.brokers.told);
 all carry the same, and what comes twice is dropped here.
@@ -13,7 +15,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -94,6 +96,11 @@ class Fellows:
             wait_s: for something to come.
         """
         keys = self._keys()
+        if not keys:
+            # No list is loaded yet. What the fellows say meanwhile waits where it came in,
+            # and who is greeted before it could understand the answer would not be greeted again.
+            time.sleep(wait_s)
+            return
         for carrier in self._carriers:
             carrier.know([gate for gate in keys if gate != self._gate])
         try:
@@ -108,6 +115,7 @@ class Fellows:
         if mono >= self._compare_at:
             self._compare_at = mono + COMPARE_EVERY_S
             self._ask_for_the_rest()
+            self._ask_the_silent(keys)
 
     # --- telling -------------------------------------------------------------------
 
@@ -214,6 +222,12 @@ class Fellows:
                 self._seen.clear()
                 self._ask(after)
         self._behind = behind
+
+    def _ask_the_silent(self, gates: Iterable[str]) -> None:
+        upto = self._upto()
+        for gate in gates:
+            if gate != self._gate and gate not in self._known:
+                self._ask(upto.get(gate) or Rewind.beginning(self._site, gate).place)
 
     def _ask(self, after: Place) -> None:
         question = Ask(self._gate, after).to_bytes()

@@ -243,6 +243,29 @@ def test_a_gate_that_was_away_for_a_day_gets_the_day(tmp_path):
         assert last == {id_of(f"person {n}"): 950 + n for n in range(50)}
 
 
+def test_a_gate_whose_list_is_not_loaded_yet_hears_what_is_said_meanwhile(tmp_path):
+    with gates(tmp_path, Street(), "north", "south") as (clock, north, south):
+        keys, south.keys = south.keys, {}
+        rounds(clock, north, south, until=1.0)
+        north.admits("alice")
+        rounds(clock, north, south, until=2.0)
+        assert south.hears() == []
+        south.keys = keys
+        rounds(clock, north, south, until=2.2)
+        assert south.passes() == [("north", id_of("alice"))]
+
+
+def test_a_gate_that_has_just_come_up_asks_and_does_not_wait_to_be_told(tmp_path):
+    street = Street()
+    with gates(tmp_path, street, "north", "south") as (clock, north, south):
+        north.admits("alice")
+        rounds(clock, north, until=3.0)
+        street.weather = lambda sender, message: sender is not south.carriers[0] or b'"ask"' in message[:20]
+        south.carriers[0].received(0.0)  # what was said before it was up
+        rounds(clock, north, south, until=3.3)
+        assert south.passes() == [("north", id_of("alice"))]
+
+
 def test_two_gates_that_ask_at_once_are_both_answered_and_nobody_asks_for_ever(tmp_path):
     street, asks = Street(), []
     with gates(tmp_path, street, *NAMES) as (clock, north, south, east):

@@ -62,6 +62,8 @@ class Seen:
         update: see agent.stores.release_news.
         temperature_c, throttled, free_mb: see agent.core.machine_watch.Reading.
         wear: eMMC's own estimate, two words such as `0x02 0x01`, in tenths of its life.
+        first_start_over: whether this kiosk has made itself its own; so of a machine that is no kiosk.
+        safe_why: why the guard chose safe mode; "" if it did not.
     """
 
     installed: str
@@ -85,6 +87,8 @@ class Seen:
     throttled: int | None = None
     free_mb: int | None = None
     wear: str | None = None
+    first_start_over: bool = True
+    safe_why: str = ""
 
     @property
     def answers(self) -> bool:
@@ -132,7 +136,8 @@ def _gate(seen: Seen) -> Finding:
         advice = f"see why: {log}; then systemctl restart menshen-gate"
         return Finding(part, State.WRONG, found, advice)
     if health.mode != "normal":
-        found = f"runs in {health.mode} mode: it serves the exit button and the fire input alone"
+        why = f"; {seen.safe_why}" if seen.safe_why else ""
+        found = f"runs in {health.mode} mode: it serves the exit button and the fire input alone{why}"
         return Finding(part, State.WRONG, found, f"see why: {log}; then systemctl restart menshen-gate")
     if health.version != seen.installed:
         found = f"{health.version or 'an older release'} still runs, {seen.installed} is installed"
@@ -236,13 +241,14 @@ def _list(seen: Seen) -> Finding:
             f"{found} is over since {_span(-left_s)}{why}",
             "the office publishes, and renews what is published: menshen-office renew",
         )
-    if seen.answers and seen.health.list != seen.stored_list:
+    reads_it = seen.answers and seen.health.mode == "normal"
+    if reads_it and seen.health.list != seen.stored_list:
         used = "none" if seen.health.list is None else f"number {seen.health.list}"
         advice = "wait half a minute; else journalctl -u menshen-gate -n 50 says why it does not take it"
         return Finding(part, State.LOOK, f"{found} was brought, the gate uses {used}{why}", advice)
     if seen.list_refusal:
         return Finding(part, State.LOOK, f"{found}{why}", "tell the office: its copy or its clock is wrong")
-    if seen.answers and seen.health.list_state not in {"fresh", "none"}:
+    if reads_it and seen.health.list_state not in {"fresh", "none"}:
         advice = "see `office` below; the office must run menshen-office renew"
         return Finding(part, State.LOOK, f"{found} is {seen.health.list_state}", advice)
     return Finding(part, State.GOOD, f"{found}, for {_span(left_s)} yet")
@@ -255,7 +261,7 @@ def _office(seen: Seen) -> Finding:
         return Finding(part, State.LOOK, "no broker is configured, so events stay here", "set broker.host")
     if not seen.online:
         advice = "look at cable and Wi-Fi: menshen-provision network; then journalctl -u menshen-sync -n 20"
-        found = f"{seen.broker} is not reached{waiting}; nothing is lost meanwhile"
+        found = f"the broker is not reached ({seen.broker}){waiting}; nothing is lost meanwhile"
         return Finding(part, State.WRONG, found, advice)
     if seen.queue is not None and seen.queue > LAGGING:
         advice = "if it does not fall: is menshen-office ingest running?"
@@ -274,6 +280,9 @@ def _software(seen: Seen) -> Finding:
 
 def _machine(seen: Seen) -> Finding:
     part, bits, warm = "machine", seen.throttled or 0, seen.temperature_c
+    if not seen.first_start_over:
+        advice = "see why: journalctl -u menshen-first-boot; then start it anew"
+        return Finding(part, State.WRONG, "its first start is not finished", advice)
     found = " ".join(
         word for word in ("" if warm is None else f"{warm:g} °C", _supply(seen.throttled)) if word
     )

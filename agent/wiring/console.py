@@ -1,32 +1,30 @@
 """The screen of a kiosk's first console: which machine this is, how it does, and what is wrong.
 
-For whoever stands before it with a monitor. It takes nothing in, knows no
-secret, and says of people nothing at all. English, since a text console has no
-Chinese letters.
+For whoever stands before it with a monitor. What is wrong, and what to do about
+it, it has from the doctor's rules (agent.core.findings) and from nowhere else.
+It takes nothing in, knows no secret, and says of people nothing at all.
+English, since a text console has no Chinese letters.
 """
 
 import contextlib
 import json
 import subprocess
+import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.config import GateConfig, examine
-from agent.core.health import GateHealth
-from agent.core.machine_watch import throttling
-from agent.core.wellness import FRESH_S
-from agent.stores import link, vitals
-from agent.stores.release_news import release_news
+from agent.config import GateConfig
+from agent.core.findings import Finding, Seen, State, examined
+from agent.wiring.seeing import STATE, see
 from agent.wiring.version import installed_version
-from hw import machine
 
 WIDTH: Final = 78
-_LOW_MB: Final = 100
+LINES: Final = 24
+"""Of the smallest console, 80 x 25, and none to scroll away."""
 _SERIAL: Final = Path("/proc/device-tree/serial-number")
-_WHY: Final = Path("/run/menshen-guard/why")
-_STATE: Final = Path("/var/lib/menshen")
+_HEADS: Final = ((State.WRONG, "WRONG"), (State.LOOK, "WANTS A LOOK"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,127 +32,106 @@ class Facts:
     """What the screen tells of.
 
     Args:
-        config: None where there is none that can be read.
+        seen: what the doctor's rules are told; None if this user may not look.
+        config: None where there is none that can be used.
         blank: whether nobody has enrolled this kiosk yet.
-        age_s: how long ago the gate said how it does; None if it has not.
-        online: whether sync reaches the broker.
-        safe_why: why the guard chose safe mode.
     """
 
     version: str
     serial: str
     addresses: Sequence[str]
+    seen: Seen | None = None
     config: GateConfig | None = None
     blank: bool = True
-    ready: bool = True
-    health: GateHealth = field(default_factory=GateHealth)
-    age_s: float | None = None
-    online: bool = False
-    update: str | None = None
-    safe_why: str = ""
-    free_mb: int | None = None
-    throttled: int | None = None
-
-    @property
-    def speaks(self) -> bool:
-        """Whether the gate, or safe mode in its place, runs and says so."""
-        return self.age_s is not None and self.age_s <= FRESH_S
 
 
 def look(config_path: Path) -> Facts:
     """What is so now; whatever can't be read is left out."""
-    config, _ = examine(config_path, with_broker=False)
-    state = config.state if config else _STATE
-    health, age_s = GateHealth(), None
-    if config:
-        health = vitals.read(config.health_file)
-        with contextlib.suppress(PermissionError):
-            age_s = vitals.age_s(config.health_file)
+    seen, config = None, None
+    with contextlib.suppress(PermissionError):
+        seen, config = see(config_path, with_broker=False)
     return Facts(
         version=installed_version(),
-        serial=_text(_SERIAL) or _text(state / "device-id") or "unknown",
+        serial=_text(_SERIAL) or _text((config.state if config else STATE) / "device-id") or "unknown",
         addresses=tuple(_addresses()),
+        seen=seen,
         config=config,
-        blank=not config_path.exists(),
-        ready=(state / "first-boot.json").exists(),
-        health=health,
-        age_s=age_s,
-        online=bool(config) and link.online(state / "sync" / "link.json"),
-        update=release_news(state),
-        safe_why=_text(_WHY).removeprefix('WHY="').removesuffix('"'),
-        free_mb=machine.disk_free_mb(state),
-        throttled=machine.throttled(),
+        blank=config is None and not config_path.exists(),
     )
 
 
 def screen(facts: Facts) -> str:
     """The whole screen, a page of lines no longer than the console's."""
-    faults = list(wrong(facts))
-    lines = [
-        "",
-        f"menshen {facts.version}",
-        "",
-        *(f"{name:<9}{text}" for name, text in _rows(facts)),
-        "",
-        *(["WRONG", *(f"- {fault}" for fault in faults)] if faults else ["Nothing is wrong."]),
-        "",
-        "Technicians: plug the USB cable in and run menshen-provision.",
-    ]
-    return "\n".join("  " + _plain(line)[: WIDTH - 2] for line in lines) + "\n"
+    head = ["", f"menshen {facts.version}", "", *(f"{name:<9}{text}" for name, text in _rows(facts)), ""]
+    foot = ["", "Technicians: plug the USB cable in and run menshen-provision."]
+    body = ["What is wrong is not known: this user may not look; root may."]
+    if facts.seen is not None:
+        body = _told(told(facts), LINES - len(head) - len(foot))
+    return "\n".join("  " + _plain(line)[: WIDTH - 2] for line in (*head, *body, *foot)) + "\n"
+
+
+def told(facts: Facts) -> tuple[Finding, ...]:
+    """The doctor's findings that call for somebody; that a kiosk is no gate yet is no fault of its own."""
+    findings = examined(facts.seen) if facts.seen else ()
+    return tuple(
+        finding
+        for finding in findings
+        if finding.state in {State.WRONG, State.LOOK} and not (facts.blank and finding.part == "settings")
+    )
 
 
 def _rows(facts: Facts) -> Iterator[tuple[str, str]]:
-    config, health = facts.config, facts.health
+    config, seen = facts.config, facts.seen
     if config:
         yield "gate", f"{config.gate} of site {config.site}, zone {config.zone}, way {config.direction}"
     else:
         yield "gate", "none yet" if facts.blank else "unknown"
     yield "kiosk", facts.serial
     yield "address", ", ".join(facts.addresses) or "none"
-    if facts.speaks:
+    if seen is None or config is None:
+        return
+    health = seen.health
+    if seen.answers:
         known = f"list {health.list} ({health.list_state})" if health.list is not None else "no list"
         yield (
             "state",
             f"{health.mode}, door {health.door}, {known}, clock {health.clock}, {health.camera_fps:.0f} fps",
         )
-    if config:
-        yield "office", "reached" if facts.online else "not reached"
-    if facts.update:
-        yield "update", facts.update
+    yield "office", "reached" if seen.online else "not reached"
+    if seen.update:
+        yield "update", seen.update
 
 
-def wrong(facts: Facts) -> Iterator[str]:
-    """What somebody should see to, a sentence each."""
-    if not facts.ready:
-        yield "the first start is not finished: journalctl -u menshen-first-boot"
-    if facts.config is None and not facts.blank:
-        yield "gate.toml can't be used; menshen-provision writes it anew"
-    if facts.config is not None:
-        yield from (
-            _ails(facts.health) if facts.speaks else ("the gate does not run: journalctl -u menshen-gate",)
-        )
-        if facts.safe_why and facts.speaks and facts.health.mode == "safe":
-            yield facts.safe_why
-        if facts.config.broker and not facts.online:
-            yield "office: the broker is not reached"
-    if facts.free_mb is not None and facts.free_mb < _LOW_MB:
-        yield f"card: {facts.free_mb} MB free"
-    if (hot := throttling(facts.throttled)) not in {None, "none"}:
-        yield f"supply or heat: {hot}"
+def _told(findings: Sequence[Finding], room: int) -> list[str]:
+    """The findings in at most so many lines: with what to do about them, or else without."""
+    whole = list(_lines(findings, with_advice=True))
+    if len(whole) <= room:
+        return whole
+    short = list(_lines(findings, with_advice=False))
+    return short if len(short) <= room else [*short[: room - 1], "- and more: menshen-agent doctor"]
 
 
-def _ails(health: GateHealth) -> Iterator[str]:
-    """What is wrong with a gate that says how it does."""
-    if health.mode != "normal":
-        yield f"{health.mode} mode: only the exit button and the fire input work"
-    elif health.camera_fps <= 0:
-        yield "camera: no pictures in the last half minute"
-    if health.mode == "normal" and health.list_state != "fresh":
-        yield f"list: {'none yet' if health.list is None else health.list_state}"
-    if health.journal != "good":
-        yield "card: it does not take events in time"
-    if health.clock == "unknown":
-        yield "clock: nobody has said what time it is"
+def _lines(findings: Sequence[Finding], *, with_advice: bool) -> Iterator[str]:
+    if not any(finding.state is State.WRONG for finding in findings):
+        yield "Nothing is wrong."
+    for state, head in _HEADS:
+        of_it = [finding for finding in findings if finding.state is state]
+        if of_it:
+            yield head
+        for finding in of_it:
+            yield from _wrapped("- ", f"{finding.part}: {finding.found}")
+            if with_advice:
+                yield from _wrapped("  -> ", finding.advice)
+
+
+def _wrapped(mark: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        _plain(text),
+        WIDTH - 2,
+        initial_indent=mark,
+        subsequent_indent=" " * len(mark),
+        break_on_hyphens=False,
+    )
 
 
 def _addresses() -> Iterator[str]:
@@ -175,4 +152,5 @@ def _text(path: Path) -> str:
 
 def _plain(text: str) -> str:
     """Nothing that could move a cursor or change a colour."""
+    text = text.replace("°C", "C")
     return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in text)

@@ -1,9 +1,13 @@
-"""Gathers what the doctor's rules are told of a gate. Reads only, and beside the running processes."""
+"""Gathers what the rules of agent.core.findings are told of a gate: for the doctor, and for a kiosk's screen.
+
+Reads only, and beside the running processes.
+"""
 
 import contextlib
 import sqlite3
 import time
 from pathlib import Path
+from typing import Final
 
 from agent.config import GateConfig, examine
 from agent.core.findings import Seen
@@ -15,16 +19,22 @@ from agent.stores.release_news import release_news
 from agent.wiring.version import installed_version
 from hw import machine
 
+STATE: Final = Path("/var/lib/menshen")
+_FIRST_START: Final = Path("/usr/lib/systemd/system/menshen-first-boot.service")
+_WHY: Final = Path("/run/menshen-guard/why")
 
-def see(path: Path) -> tuple[Seen, GateConfig | None]:
+
+def see(path: Path, *, with_broker: bool = True) -> tuple[Seen, GateConfig | None]:
     """Look at the gate of a configuration.
 
+    Args:
+        with_broker: as for agent.config.examine.
     Returns:
         What was seen; and the configuration by which it was, None if neither it nor a last good one can be used.
     Raises:
         PermissionError: this user may not look.
     """
-    config, faults = examine(path)
+    config, faults = examine(path, with_broker=with_broker)
     if config is None or faults:
         good = kept_good()
         return (_seen(good, faults, on_last_good=True) if good else _blind(faults)), good
@@ -39,7 +49,19 @@ def _blind(faults: tuple[str, ...]) -> Seen:
         configured=False,
         temperature_c=machine.temperature_c(),
         throttled=machine.throttled(),
+        first_start_over=first_start_over(STATE),
     )
+
+
+def first_start_over(state: Path, unit: Path = _FIRST_START) -> bool:
+    """Whether a kiosk has had its first start; a machine without the unit that makes one wants none."""
+    return (state / "first-boot.json").exists() or not unit.exists()
+
+
+def _safe_why() -> str:
+    with contextlib.suppress(OSError):
+        return _WHY.read_text(errors="replace").strip().removeprefix('WHY="').removesuffix('"')[:300]
+    return ""
 
 
 def _seen(config: GateConfig, faults: tuple[str, ...], *, on_last_good: bool) -> Seen:
@@ -67,6 +89,8 @@ def _seen(config: GateConfig, faults: tuple[str, ...], *, on_last_good: bool) ->
         throttled=machine.throttled(),
         free_mb=machine.disk_free_mb(config.state),
         wear=machine.storage_wear(),
+        first_start_over=first_start_over(config.state),
+        safe_why=_safe_why(),
     )
 
 

@@ -77,6 +77,11 @@ def test_links_lead_somewhere(page: Path):
             assert heading in headings(target), f"{link}: no such heading among {sorted(headings(target))}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_no_merge_was_left_half_done(page: Path):
+    assert not re.search(r"^(<{7}|>{7}) ", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 # Commands
 
 

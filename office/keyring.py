@@ -29,6 +29,8 @@ TUF_ROLES: Final = ("allowlist", "revoke", "snapshot", "timestamp")
 OFFICE_PUBLIC_FORMAT: Final = 1
 FIRST_KEY_ID: Final = 1
 """Until keys rotate."""
+AUDIT_KEY: Final = "audit.pem"
+"""Of every home, also of a group's own, which has no other."""
 _OTHER: Final = ("issuer", "ack", "order")
 _MAX_PEM_BYTES: Final = 4096
 
@@ -160,7 +162,7 @@ def audit_key(directory: Path) -> OnlineKey:
     Raises:
         OfficeFault: it can't be made or read, or is open to other users.
     """
-    path = directory / "audit.pem"
+    path = directory / AUDIT_KEY
     try:
         if not path.exists():
             pem = Ed25519PrivateKey.generate().private_bytes(

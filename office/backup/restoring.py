@@ -2,7 +2,8 @@
 
 All is put together beside the home and renamed into its place at the end, so a restore that
 fails leaves no half of an office. Sessions are not restored: everybody signs in again. What was
-revoked after the backup was made stays so: the newest published list says it, see office.differences.
+revoked after the backup was made stays so: the newest published list says it, and of accounts a copy of the
+audit log, see office.differences.
 """
 
 import shutil
@@ -28,10 +29,10 @@ from office.backup import archive, dumps, peoples_keys
 from office.backup.archive import Manifest
 from office.backup.lockbox import Key
 from office.backup.peoples_keys import PeoplesKeys
-from office.differences import comparing, hearing
+from office.differences import comparing, hearing, staff
 from office.faults import OfficeFault
 from office.home import Home
-from office.keyring import Keyring, audit_key
+from office.keyring import AUDIT_KEY, Keyring, audit_key
 from office.models import Act, Pass, Publication, Restoration, Site
 from office.places import Place
 from office.published import Published
@@ -50,6 +51,8 @@ class Restored:
         log: the last seal of the audit log before the restore.
         number: of the newest list, which the office was compared with; None if there was none at hand.
         differences: how many passes and rules that list has otherwise.
+        accounts: how many accounts wait for an administrator; None of a group's own, whose sites know of them.
+        told_until: when the copy of the audit log was made; None if there was none at hand.
     """
 
     home: Home
@@ -59,6 +62,8 @@ class Restored:
     log: Seal
     number: int | None
     differences: int
+    accounts: int | None
+    told_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class Wish:
         noted: the office's audit key as an auditor noted it; None believes the backup.
         repository: with the newest published list; None looks where the office published.
         without_list: go on although no list is at hand; then only the gates tell what was denied since.
+        audit: a copy of the audit log, newer than the backup; None if there is none.
     """
 
     file: Path
@@ -78,6 +84,7 @@ class Wish:
     noted: PublicKey | None = None
     repository: Path | None = None
     without_list: bool = False
+    audit: Path | None = None
 
 
 def restore(home: Path, wish: Wish, *, by: str) -> Restored:
@@ -112,7 +119,9 @@ def restore(home: Path, wish: Wish, *, by: str) -> Restored:
     return Restored(homes.use(home), *restored)
 
 
-def _fill(office: Home, wish: Wish, by: str) -> tuple[Manifest, int, str, Seal, int | None, int]:
+def _fill(
+    office: Home, wish: Wish, by: str
+) -> tuple[Manifest, int, str, Seal, int | None, int, int | None, datetime | None]:
     office.keys.mkdir(mode=0o700)
     kept = PeoplesKeys.open(wish.people, wish.key) if wish.people else None
     dumped = office.path / archive.DATABASE
@@ -121,30 +130,41 @@ def _fill(office: Home, wish: Wish, by: str) -> tuple[Manifest, int, str, Seal, 
         packed.seek(0)
         manifest = archive.unpack(packed, office.path, dumped)
     _fits(manifest, kept)
-    keyring = Keyring.load(office.keys)
+    keyring = Keyring.load(office.keys) if _publishes(office) else None
     if wish.noted is not None and audit_key(office.keys).public != wish.noted:
         raise OfficeFault(
             f"the backup's audit key is {audit_key(office.keys).public}, wanted {wish.noted}: another office's"
         )
-    newest = _newest_list(office, wish, manifest.site, keyring)
+    newest = _newest_list(office, wish, manifest.site, keyring) if keyring else None
     dumps.load(dumped, office.database)
     dumped.unlink(missing_ok=True)
     try:
         homes.use(office.path)
         last = _sound(office)
+        told = staff.read(wish.audit, audit_key(office.keys).public, last) if wish.audit else None
         gone = peoples_keys.put_back(office, kept)
         Session.objects.all().delete()
         said = f"backup of {manifest.made_at}, act {last.n}; without a key: {gone}"
         with transaction.atomic():
             registry.note(by, "restore", manifest.site, said)
-            differences = _compare(manifest, keyring, newest, without_list=wish.without_list)
+            restoration = _on_record(manifest, without_list=wish.without_list)
+            differences = _compare(restoration, keyring, newest) if keyring and newest else 0
+            found = staff.compare(told)
+            accounts = None if found is None else comparing.put_on_record(restoration, found)
+            hearing.tell(restoration)
         keeper.seal(office)
     except OfficeFault as fault:
         if connection.vendor == "sqlite":
             raise
         raise OfficeFault(f"{fault}; the database is filled already: empty it before the next try") from fault
     number = newest.head.number if newest else None
-    return manifest, gone, _unsure(manifest, kept) if gone else "", last, number, differences
+    unsure = _unsure(manifest, kept) if gone else ""
+    return manifest, gone, unsure, last, number, differences, accounts, told.until if told else None
+
+
+def _publishes(office: Home) -> bool:
+    """Whether this is a site's backup: a group's own has the key of its history, and no other."""
+    return any(one.name != AUDIT_KEY for one in office.keys.glob("*.pem"))
 
 
 def _newest_list(office: Home, wish: Wish, site: str, keyring: Keyring) -> Published | None:
@@ -162,24 +182,23 @@ def _newest_list(office: Home, wish: Wish, site: str, keyring: Keyring) -> Publi
     return found
 
 
-def _compare(manifest: Manifest, keyring: Keyring, newest: Published | None, *, without_list: bool) -> int:
-    """Put the restore on record, with what the newest list has otherwise than the backup."""
+def _on_record(manifest: Manifest, *, without_list: bool) -> Restoration:
     known = Publication.objects.aggregate(newest=Max("number"))["newest"] or 0
-    restoration = Restoration.objects.create(
+    return Restoration.objects.create(
         at=timezone.now(),
         made_at=datetime.fromisoformat(manifest.made_at),
         act=Act.objects.latest("n").n,
         floor=known + _UNSEEN_LISTS if without_list else known,
     )
-    if newest is None:
-        return 0
+
+
+def _compare(restoration: Restoration, keyring: Keyring, newest: Published) -> int:
+    """How much the newest list has otherwise than the backup."""
 
     def sign(one: Pass, site: Site) -> str:
         return issuing.code_text(one, site, keyring.issuer)
 
-    found = comparing.compare(restoration, registry.the_site(), newest, sign)
-    hearing.tell(restoration)
-    return found
+    return comparing.compare(restoration, registry.the_site(), newest, sign)
 
 
 def _sound(office: Home) -> Seal:

@@ -191,6 +191,11 @@ def _still_as_made(office: homes.Home, one: Path) -> None:
     help="The newest published list, or a copy of it. [default: where the office published]",
 )
 @click.option("--without-list", is_flag=True, help="No list is left: learn from the gates what was revoked.")
+@click.option(
+    "--audit",
+    type=_file,
+    help="A copy of the audit log, newer than the backup: accounts closed since stay closed.",
+)
 @home_option
 def restore(  # noqa: PLR0913, PLR0917  an option each
     file: Path,
@@ -201,18 +206,21 @@ def restore(  # noqa: PLR0913, PLR0917  an option each
     key_text: str | None,
     repository: Path | None,
     without_list: bool,
+    audit: Path | None,
     home: Path | None,
 ) -> None:
     """Make the office in FILE anew, in a home that is not there yet.
 
     Everybody who has a key in the file of people's keys is back, and nobody else. Passes that the newest
     published list denies or does not have stay shut; `menshen-office differences list` lists them, for a
-    person to settle. Accounts that were closed after the backup was made are open again.
+    person to settle. Accounts that were closed after the backup was made stay closed if --audit names a copy of
+    the audit log that is newer (`audit export`); without one each open account waits for an administrator.
 
     \b
     Examples:
       menshen-office restore /mnt/backup/2026-05-01.age --home /var/lib/menshen-office
       menshen-office restore 2026-05-01.age --identity key.txt --people people.age --key ed25519:…
+      menshen-office restore 2026-05-01.age --audit /mnt/auditor/may.jsonl
     """
     if people is not None and without_people:
         raise OfficeFault("found --people and --without-people, wanted one of them")
@@ -228,7 +236,7 @@ def restore(  # noqa: PLR0913, PLR0917  an option each
         if identity is not None
         else Key(passphrase=_passphrase(passphrase_file, twice=False) if by_passphrase else "")
     )
-    wish = restoring.Wish(file, key, beside, noted, repository, without_list)
+    wish = restoring.Wish(file, key, beside, noted, repository, without_list, audit)
     back = restoring.restore(home or homes.default(), wish, by=f"{getpass.getuser()} at a terminal")
     say(
         f"site {back.manifest.site} as of {back.manifest.made_at} is in {back.home.path}; its audit log is sound"
@@ -237,7 +245,7 @@ def restore(  # noqa: PLR0913, PLR0917  an option each
         why = f": {back.unsure}" if back.unsure else ", as they were deleted since"
         say(f"{back.gone} people and visits have no key and stay without a name{why}")
     _say_what_differs(back)
-    say("close again the accounts that were closed since; compare with the audit copy that was made last")
+    _say_of_accounts(back)
     say("gates are asked for the events since as soon as `menshen-office ingest` runs here, and only here")
     click.echo(f"{back.log.n}:{back.log.head.hex()}")
 
@@ -255,6 +263,22 @@ def _say_what_differs(back: restoring.Restored) -> None:
         )
     else:
         say(f"list {back.number} has everything as the backup has it")
+
+
+def _say_of_accounts(back: restoring.Restored) -> None:
+    if back.accounts is None:
+        say("close again the accounts that were closed since; compare with the sites' audit copies")
+        return
+    wait = (
+        f"{back.accounts} accounts wait for an administrator, on the page Accounts or in `differences list`"
+    )
+    if back.told_until is not None:
+        until = f"{back.told_until:%Y-%m-%d %H:%M}Z"
+        say(f"accounts are as the audit copy of {until} has them; what came later it does not tell")
+        if back.accounts:
+            say(f"{wait}; who lost a password: `menshen-office account reset NAME`")
+    elif back.accounts:
+        say(f"no copy of the audit log was at hand, so accounts that were closed since are open: {wait}")
 
 
 def _beside(file: Path) -> Path:

@@ -8,7 +8,7 @@ from django.db import transaction
 from office import home as homes
 from office import issuing, published, registry
 from office.cli.common import by_option, home_option, say, use
-from office.differences import Outcome, comparing, hearing, settling
+from office.differences import OF_ACCOUNTS, Outcome, comparing, hearing, settling
 from office.faults import OfficeFault
 from office.keyring import Keyring
 from office.models import Difference, Pass, Site
@@ -46,6 +46,9 @@ def list_differences(settled_too: bool, home: Path | None) -> None:
     stranger             a gate let it in, and neither list nor office knows it
     rule                 other rules for all passes: taken over, or the stricter one
     gate, gate_unknown, gate_absent   another key for a gate, or another set of gates
+    account              @NAME, open as in the backup; without a copy of the audit log nobody knows more
+    account_closed, account_role, account_new   closed since, another role since: taken over; made since
+    account_password     password or second factor changed since: the backup's opens nothing any more
 
     In the detail #7 is list 7.
 
@@ -105,10 +108,11 @@ def compare(repository: Path, home: Path | None) -> None:
 def settle(  # noqa: PLR0913, PLR0917  an option each
     subject: str, outcome: str | None, name: str, why: str, by: str, home: Path | None
 ) -> None:
-    """Settle one difference: SUBJECT is a pass id, a gate or a rule, as listed.
+    """Settle one difference: SUBJECT is a pass id, a gate, a rule or @ACCOUNT, as listed.
 
     \b
-    Example:
+    Examples:
+      menshen-office differences settle @chen --shut --by admin --why "left in May"
       menshen-office differences settle 1f6c0a9b2d3e4f50 --open --by wang --why "paid, stays until June"
     """
     office = use(home)
@@ -119,6 +123,10 @@ def settle(  # noqa: PLR0913, PLR0917  an option each
         raise OfficeFault(f"found no difference about {subject!r}; see `menshen-office differences list`")
     settling.settle(one, Outcome(outcome), by=by, why=why, name=name)
     said = {"open": "may open again", "shut": "stays shut", "seen": "is as it stands"}[outcome]
+    if one.what in OF_ACCOUNTS:
+        left = Difference.objects.filter(settled_at=None).count()
+        say(f"the account {subject} {'is closed' if outcome == 'shut' else said}; {left} differences wait")
+        return
     if outcome == Outcome.SHUT:
         _tell(office)
     left = Difference.objects.filter(settled_at=None).count()

@@ -1,6 +1,6 @@
 """What happened after the backup from which an office was restored, and what is to become of it (C30).
 
-The newest published list and the gates know more than an old backup. Whatever they deny is denied
+The newest published list, a copy of the audit log and the gates know more than an old backup. Whatever they deny is denied
 here from the restore on; what they grant and the office has forgotten goes on as it is. Each such
 difference is a row until a person has settled it.
 """
@@ -30,10 +30,19 @@ class What(StrEnum):
     GATE = "gate"  # the list has another device's key for a gate: taken over
     GATE_UNKNOWN = "gate_unknown"  # the list names a gate that is not on record here
     GATE_ABSENT = "gate_absent"  # a gate on record here that the list does not name
+    ACCOUNT = "account"  # open as in the backup, and nobody knows what became of it since
+    ACCOUNT_CLOSED = "account_closed"  # closed since: closed here
+    ACCOUNT_ROLE = "account_role"  # another role since: taken over
+    ACCOUNT_PASSWORD = "account_password"  # noqa: S105  changed since: the backup's opens nothing any more
+    ACCOUNT_NEW = "account_new"  # made since, and not here
 
 
 ABOUT_ALL: Final = frozenset({What.RULE, What.GATE, What.GATE_UNKNOWN, What.GATE_ABSENT})
 """Differences whose subject is no pass."""
+OF_ACCOUNTS: Final = frozenset(
+    {What.ACCOUNT, What.ACCOUNT_CLOSED, What.ACCOUNT_ROLE, What.ACCOUNT_PASSWORD, What.ACCOUNT_NEW}
+)
+"""Those about accounts, whose subject is @ and a name; an administrator settles them."""
 
 
 class Outcome(StrEnum):

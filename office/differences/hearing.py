@@ -16,10 +16,11 @@ from agent.core.events import Kind
 from agent.core.moments import iso
 from office import registry
 from office.alerts import Matter, raise_alert
-from office.differences import BY_ITSELF, What
+from office.differences import BY_ITSELF, OF_ACCOUNTS, What
 from office.differences.comparing import Found, put_on_record
 from office.faults import OfficeFault
 from office.models import Act, Difference, Event, Pass, PassState, Restoration
+from office.web import alerting
 
 _DENIALS: Final = ("revoked", "suspended")
 _TELLING: Final = (Kind.REFUSED, Kind.ADMITTED, Kind.LIST_SWITCHED)
@@ -74,11 +75,30 @@ def hear() -> int:
 
 
 def tell(restoration: Restoration) -> None:
-    """Keep the alert about unsettled differences as it should be."""
-    waiting = Difference.objects.filter(restoration=restoration, settled_at=None).count()
-    if waiting:
-        detail = f"{waiting} passes or rules differ from what the gates know; settle them"
+    """Raise the alerts about unsettled differences: one for the desk, one for the administrator."""
+    staff, rest = _waiting(restoration)
+    if rest:
+        detail = f"{rest} passes or rules differ from what the gates know; settle them"
         raise_alert(Matter.DIFFERENCES, "", detail, timezone.now(), f"restore {restoration.pk}")
+    if staff:
+        detail = f"{staff} accounts may have been closed or changed after the backup; the administrator looks"
+        raise_alert(Matter.DIFFERENCES, "", detail, timezone.now(), f"accounts {restoration.pk}")
+
+
+def quiet(restoration: Restoration) -> None:
+    """Close the alert whose differences are all settled."""
+    for waiting, about in zip(_waiting(restoration), ("accounts", "restore"), strict=True):
+        if not waiting:
+            alerting.close_by_itself(
+                Matter.DIFFERENCES, "", f"{about} {restoration.pk}", "all settled", timezone.now()
+            )
+
+
+def _waiting(restoration: Restoration) -> tuple[int, int]:
+    """How many accounts nobody has settled, and how much else."""
+    found = Difference.objects.filter(restoration=restoration, settled_at=None)
+    staff = found.filter(what__in=OF_ACCOUNTS).count()
+    return staff, found.count() - staff
 
 
 def _told(last: Restoration, upto: int) -> Iterator[Found]:

@@ -6,11 +6,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from office import registry
-from office.alerts import Matter
-from office.differences import ABOUT_ALL, Outcome, What
+from office.differences import ABOUT_ALL, OF_ACCOUNTS, Outcome, What, hearing, staff
 from office.faults import OfficeFault
 from office.models import Difference, Pass, PassState, Person
-from office.web import alerting
+from office.web import leaving
 
 
 def waiting() -> Iterator[Difference]:
@@ -33,16 +32,25 @@ def settle(difference: Difference, outcome: Outcome, *, by: str, why: str, name:
         row = Difference.objects.select_for_update().get(pk=difference.pk)
         if row.settled_at is not None:
             raise OfficeFault(f"{row.subject} is settled already, by {row.by}: {row.why}")
-        if outcome is not Outcome.SEEN:
+        if row.what in OF_ACCOUNTS:
+            _end(row, outcome, by)
+        elif outcome is not Outcome.SEEN:
             _move(row, outcome, by, why)
         if name:
             _name(row, name, by)
         row.settled_at, row.by, row.outcome, row.why = timezone.now(), by, outcome, why
         row.save()
         registry.note(by, "settle", row.subject, f"{row.what}, {outcome}: {why}")
-        if not Difference.objects.filter(restoration=row.restoration_id, settled_at=None).exists():
-            about = f"restore {row.restoration_id}"
-            alerting.close_by_itself(Matter.DIFFERENCES, "", about, "all settled", timezone.now())
+        hearing.quiet(row.restoration)
+
+
+def _end(row: Difference, outcome: Outcome, by: str) -> None:
+    """Close an account, if that is the outcome."""
+    if outcome is Outcome.OPEN:
+        raise OfficeFault(f"{row.subject} is an account: it can be settled as seen or as shut only")
+    account = staff.account_of(row.subject)
+    if outcome is Outcome.SHUT and account is not None and account.is_active:
+        leaving.leave(account.username, by=by)
 
 
 def _move(row: Difference, outcome: Outcome, by: str, why: str) -> None:

@@ -62,14 +62,20 @@ def leave(name: str, *, by: str, handover: str = "", person: int | None = None) 
         if handover == name:
             raise OfficeFault(f"{name} leaves, so the work goes to somebody else")
         successor = find(handover).username if handover else ""
-        account.duties.filter(site=here()).update(role="")
-        sessions = 0 if sites_of(name) else _close(account)
-        left = Left(sessions, _hand_over(name, successor), _withdraw(name), _revoke(person, by))
+        left = Left(end(account), _hand_over(name, successor), _withdraw(name), _revoke(person, by))
         registry.note(by, "account.close", name[:64], left.record(successor))
     return left
 
 
-def _close(account: Account) -> int:
+def end(account: Account) -> int:
+    """End an account's role here; without a role anywhere it is closed. Belongs into a transaction.
+
+    Returns:
+        How many sessions ended.
+    """
+    account.duties.filter(site=here()).update(role="")
+    if sites_of(account.username):
+        return 0
     account.is_active = False
     account.set_unusable_password()
     account.save()

@@ -23,6 +23,8 @@ SENTENCES: Final = (
     ),
     _("found a reason of {count} characters, wanted 1 to 200; say what you found"),
     _("{subject} is no pass of this office: it can be settled as seen only"),
+    _("{subject} is an account: it can be settled as seen or as shut only"),
+    _("{count} accounts may have been closed or changed after the backup; the administrator looks"),
     _("{subject} has a name already, or is no pass of this office; leave the name out"),
     _("found no usable name, wanted 1 to 200 printable characters"),
     _("{subject} is settled already, by {by}: {why}"),

@@ -85,6 +85,7 @@ OF_A_SITE = [
     path("history/check", audit.check, name="audit-check"),
     path("history/copy", audit.copy, name="audit-copy"),
     path("accounts", accounts.index, name="accounts"),
+    path("accounts/settle", differences.settle_accounts, name="accounts-settle"),
     path("summary", sites.summary, name="summary"),
 ]
 AT_THE_DOOR = [

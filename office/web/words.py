@@ -207,6 +207,11 @@ DIFFERENCES: Final[Mapping[str, Promise]] = {
     "gate": _("Another device since. Its key is taken over; add its enrolment record."),
     "gate_unknown": _("A gate that is not on record here; add its enrolment record."),
     "gate_absent": _("A gate that the newest list does not name."),
+    "account": _("Open, as in the backup. No copy of the audit log said whether it was closed since."),
+    "account_closed": _("Closed since. Closed here, too."),
+    "account_role": _("Another role since. Taken over."),
+    "account_password": _("Password or second factor changed since. Give a new password."),
+    "account_new": _("Made since, and not here. Make it anew."),
 }
 OUTCOMES: Final[Mapping[str, Promise]] = {
     "seen": _("seen"),

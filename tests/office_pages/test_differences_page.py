@@ -7,7 +7,10 @@ from django.utils import timezone
 
 from office.differences import What
 from office.models import Act, Difference, Pass, Restoration
+from office.web import accounts
 from office.web.models import Account
+from office.web.roles import Role
+from tests.office_pages.desk import PASSWORD
 
 
 @pytest.fixture
@@ -17,9 +20,9 @@ def restored(desk):
     now = timezone.now()
     restoration = Restoration.objects.create(at=now, made_at=now - timedelta(days=9), act=0, floor=7)
 
-    def differs(what: What, subject: str) -> Difference:
+    def differs(what: What, subject: str, detail: str = "#7: live → suspended") -> Difference:
         return Difference.objects.create(
-            restoration=restoration, what=what, subject=subject, detail="#7: live → suspended", at=now
+            restoration=restoration, what=what, subject=subject, detail=detail, at=now
         )
 
     yield differs
@@ -91,3 +94,41 @@ def test_who_may_not_stop_passes_may_not_settle(desk, restored):
     assert desk.browser("liu").post("/differences/settle", wish).status_code == 403
     assert desk.browser("zhao").get("/differences").status_code == 403
     assert desk.browser("chen").post("/differences/settle", {**wish, "outcome": "burn"}).status_code == 404
+
+
+def test_accounts_are_the_administrators_to_settle(desk, restored):
+    """C27, C28: on the page Accounts, in both languages; the desk is told that they wait, and no more."""
+    gone = accounts.add("gu", Role.CLERK, PASSWORD, by="tests") and restored(What.ACCOUNT, "@gu", "clerk")
+    closed = restored(What.ACCOUNT_CLOSED, "@he", "clerk, 2026-05-03T08:12Z admin")
+    admin, chen = desk.browser("admin"), desk.browser("chen")
+    page = admin.get("/accounts").text
+    assert "Open, as in the backup." in page
+    assert "@he" in page
+    admin.post("/language", {"language": "zh-hans"})
+    page = admin.get("/accounts").text
+    assert "备份之后关闭了。这里也已关闭。" in page
+    assert "文员, 2026-05-03T08:12Z admin" in page
+    admin.post("/language", {"language": "en"})
+    page = chen.get("/differences").text
+    assert "2 accounts wait for the administrator" in page
+    assert "@gu" not in page
+    wish = {"outcome": "shut", "why": "left in May", "difference": [str(gone.pk), str(closed.pk)]}
+    assert chen.post("/accounts/settle", wish).status_code == 403
+    assert chen.post("/differences/settle", wish).status_code == 404
+    assert admin.post("/differences/settle", wish).status_code == 403
+    assert admin.post("/accounts/settle", {**wish, "outcome": "open"}).status_code == 404
+    assert "2 accounts settled." in admin.post("/accounts/settle", wish, follow=True).text
+    assert not Account.objects.get(username="gu").is_active
+    assert "After a restore" not in admin.get("/accounts").text
+    other = restored(What.RULE, "holidays")
+    assert admin.post("/accounts/settle", {**wish, "difference": other.pk}).status_code == 404
+
+
+def test_nobody_closes_their_own_account_there(desk, restored):
+    own = restored(What.ACCOUNT, "@admin", "administrator")
+    wish = {"outcome": "shut", "why": "x", "difference": own.pk}
+    page = desk.browser("admin").post("/accounts/settle", wish, follow=True).text
+    assert "nobody closes their own account" in page
+    assert Account.objects.get(username="admin").is_active
+    own.refresh_from_db()
+    assert own.settled_at is None

@@ -17,6 +17,7 @@ OFFICE = Path(__file__).parents[2] / "office"
 FAULTS = {"OfficeFault", "FieldFault", "LinkFault"}
 COMMANDS_ALONE = {
     "audit/keeper.py": {"check_file"},
+    "differences/staff.py": {"read"},
     "issuing.py": {"draw"},
     "keyring.py": {"make", "make_signer", "without_signer"},
     "registry.py": {"add_gate", "check_site", "check_unused", "_journal_key"},

@@ -103,9 +103,12 @@ def outcome(word: str) -> str:
 
 @register.filter
 def states(detail: str) -> str:
-    """The states of passes in the detail of a difference, in the reader's language."""
+    """The states of passes and the roles in the detail of a difference, in the reader's language."""
+    roles = "clerk|approver|auditor|technician|administrator"
     return re.sub(
-        r"(?<![\w/])(?:draft|live|suspended|revoked|ended)(?!\w)", lambda found: said(found[0]), detail
+        rf"(?<![\w/])(?:draft|live|suspended|revoked|ended|{roles})(?!\w)",
+        lambda found: said(found[0]),
+        detail,
     )
 
 

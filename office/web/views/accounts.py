@@ -20,7 +20,9 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from office import home as homes
 from office import registry
+from office.differences import OF_ACCOUNTS
 from office.faults import OfficeFault
+from office.models import Difference
 from office.web import accounts, leaving
 from office.web import telling as gates
 from office.web.forms import CodeForm
@@ -159,6 +161,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "alone": alone,
         "signed_in": signed_in[:30],
         "failed": failed[:30],
+        "restored": Difference.objects.filter(what__in=OF_ACCOUNTS, settled_at=None).order_by("pk"),
     }
     return render(request, "web/accounts/index.html", shown)
 

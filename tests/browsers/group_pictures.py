@@ -18,7 +18,7 @@ def take(browser: Browser, keep, languages: dict[str, str], **settings) -> None:
         group = TwoSites(Path(folder) / "g")
         group.found()
         for site in SITES:
-            _busy(group, site)
+            busy(group, site)
         with served(group) as door:
             for site in SITES:
                 eventually(lambda site=site: group.rows(site)["web_progress"])
@@ -32,7 +32,7 @@ def take(browser: Browser, keep, languages: dict[str, str], **settings) -> None:
                 context.close()
 
 
-def _busy(group: TwoSites, site: str) -> None:
+def busy(group: TwoSites, site: str) -> None:
     desk = group.at(site)
     north, south = desk.gate("north"), desk.gate("south", "out")
     held = [desk.holder(f"Person {n}") for n in range(4)]

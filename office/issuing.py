@@ -1,17 +1,22 @@
-"""Codes for paper and screens: the text of a static pass, and its picture."""
+"""Codes for paper and screens: the text of a static pass, and its picture.
+
+The text is stored nowhere: whoever reads the database, or a copy of it, could print everybody's card. The
+issuer's signature over a pass is the same each time (Ed25519, RFC 8032, 5.1.6), and so is the text.
+"""
 
 import io
 from pathlib import Path
-from typing import TypedDict
+from typing import Self, TypedDict
 
 import segno
 
 from agent.core.allowlist import PassKind
 from agent.core.keys import Alg, PublicKey
 from agent.core.passes import certificate_body, compose, static_body, to_be_signed
+from office import home as homes
 from office.faults import OfficeFault
-from office.keyring import OnlineKey
-from office.models import Pass, Site
+from office.keyring import OnlineKey, issuer_key
+from office.models import Pass, PassState, Site
 
 QUIET_ZONE = 4  # modules, ISO/IEC 18004:2015, 9.1
 _SCALE_PX = 8
@@ -46,6 +51,32 @@ def code_text(one: Pass, site: Site, issuer: OnlineKey) -> str:
     else:
         body = static_body(uses=one.uses, **terms)
     return compose(body, issuer.sign(to_be_signed(Alg.ED25519, site.name, body)))
+
+
+class Codes:
+    """The codes of passes that stand.
+
+    Args:
+        issuer: signs them.
+    """
+
+    def __init__(self, issuer: OnlineKey) -> None:
+        self._issuer = issuer
+
+    @classmethod
+    def here(cls) -> Self:
+        """As the issuer of the office in use signs them now.
+
+        Raises:
+            OfficeFault: its key is missing, damaged or open to other users.
+        """
+        return cls(issuer_key(homes.current().keys))
+
+    def of(self, one: Pass) -> str:
+        """What code_text says; empty for a pass that is not live, and where the holder's data were deleted."""
+        if one.state != PassState.LIVE or one.person.key_id is None:
+            return ""
+        return code_text(one, one.person.site, self._issuer)
 
 
 def draw(text: str, file: Path) -> None:

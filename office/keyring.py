@@ -156,6 +156,15 @@ def load_signer(directory: Path) -> CryptoSigner:
     return CryptoSigner(_load(directory / "allowlist.pem"))
 
 
+def issuer_key(directory: Path) -> OnlineKey:
+    """The key that signs passes, alone.
+
+    Raises:
+        OfficeFault: it is missing, damaged or open to other users.
+    """
+    return OnlineKey(FIRST_KEY_ID, _load(directory / "issuer.pem"))
+
+
 def audit_key(directory: Path) -> OnlineKey:
     """The key that seals the audit log; made when it is first wanted, so that older homes have it too.
 

@@ -104,7 +104,7 @@ class PassState(models.TextChoices):
 
 
 class Pass(models.Model):
-    """What a person holds: a printed code, or a key on their phone."""
+    """What a person holds: a printed code, which is composed when it is wanted, or a key on their phone."""
 
     pass_id = models.CharField(max_length=16, unique=True, help_text="16 hex digits")
     person = models.ForeignKey(Person, models.PROTECT, related_name="passes")
@@ -124,9 +124,6 @@ class Pass(models.Model):
     state = models.CharField(max_length=16, choices=PassState.choices, default=PassState.DRAFT)
     drafted_by = models.CharField(max_length=100)
     approved_by = models.CharField(max_length=100, blank=True)
-    code = models.CharField(
-        max_length=200, blank=True, help_text="the signed text of a static pass or a certificate"
-    )
     published = models.BinaryField(null=True, help_text="its grant as last published")
 
     class Meta:

@@ -1,7 +1,7 @@
 """The office's keys made anew, because somebody else may have them.
 
 They are made beside those in use, so that the office goes on until the offline keys have signed for them. Then
-they take their place, and every code that still opens is signed anew: at gates that have the next list, what
+they take their place, and every code that still opens is another one: at gates that have the next list, what
 the old issuer signed is forged.
 """
 
@@ -9,12 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from django.db import transaction
-
-from office import registry
 from office.faults import OfficeFault
 from office.files import sync_directory
-from office.issuing import code_text
 from office.keyring import Keyring, names
 from office.models import Pass, PassState
 from office.repository import Trust
@@ -60,9 +56,9 @@ def take(in_use: Path, beside: Path, trust: Trust) -> list[Pass]:
         raise OfficeFault(f"found no new keys in {beside}; make them first: menshen-office new-keys")
     printed: list[Pass] = []
     if waiting >= set(names()):  # nothing has been moved yet
-        new = Keyring.load(beside)
-        _signed_for(new, trust)
-        printed = _codes(new)
+        _signed_for(Keyring.load(beside), trust)
+        held = Pass.objects.filter(state__in=_STILL_OPEN, on_phone=False, person__key__isnull=False)
+        printed = list(held.order_by("pk"))
     for name in sorted(waiting):
         (beside / f"{name}.pem").replace(in_use / f"{name}.pem")
     sync_directory(in_use)
@@ -78,14 +74,3 @@ def _signed_for(new: Keyring, trust: Trust) -> None:
                 f"the ceremony has not signed for the new key of the role {role}; "
                 "run `menshen-firmware keys rotate` with --office and this home's office-public.json"
             )
-
-
-def _codes(new: Keyring) -> list[Pass]:
-    """Sign all codes anew."""
-    site = registry.the_site()
-    with transaction.atomic():
-        passes = list(Pass.objects.exclude(code="").filter(state__in=_STILL_OPEN).select_for_update())
-        for one in passes:
-            one.code = code_text(one, site, new.issuer)
-        Pass.objects.bulk_update(passes, ["code"], batch_size=500)
-    return [one for one in passes if not one.holder_key]

@@ -17,7 +17,6 @@ from agent.core.keys import Alg, PublicKey, sig_structure, verify
 from office import holder_keys, registry
 from office.faults import OfficeFault
 from office.models import HolderKey, Invitation, Pass, PassState
-from office.registry import CodeSigner
 
 INVITATION_LIFE: Final = timedelta(days=7)
 _CHALLENGE_LIFE: Final = timedelta(minutes=10)
@@ -80,7 +79,7 @@ def challenge(token: str, now: datetime) -> tuple[Pass, str]:
     return invitation.held, invitation.challenge
 
 
-def put_in(token: str, key: str, signature: bytes, *, sign: CodeSigner, now: datetime) -> Pass:
+def put_in(token: str, key: str, signature: bytes, *, now: datetime) -> Pass:
     """Let a phone's key sign for the pass that it was invited to.
 
     The same phone may ask again: an answer can get lost on its way.
@@ -88,7 +87,6 @@ def put_in(token: str, key: str, signature: bytes, *, sign: CodeSigner, now: dat
     Args:
         key: text form.
         signature: over the challenge and the key, see `proof`; 64 bytes.
-        sign: makes the certificate.
     Raises:
         PhoneFault: as for challenge, or the key is unfit, was used before, or is not proved.
     """
@@ -110,8 +108,7 @@ def put_in(token: str, key: str, signature: bytes, *, sign: CodeSigner, now: dat
         if HolderKey.objects.filter(key=key).exists():
             raise PhoneFault("known_key", "this key was used before; open the link again for a new one")
         one.holder_key = key
-        one.code = sign(one, one.person.site)
-        one.save(update_fields=["holder_key", "code"])
+        one.save(update_fields=["holder_key"])
         HolderKey.objects.create(held=one, key=key, since=now)
         invitation.used_at = now
         invitation.save(update_fields=["used_at"])
@@ -132,8 +129,8 @@ def take_out(pass_id: str, *, by: str, why: str, now: datetime) -> None:
         if not one.holder_key or one.state not in _USABLE:
             raise PhoneFault("on_none", f"pass {pass_id} is on no phone now")
         HolderKey.objects.filter(held=one, until=None).update(until=now)
-        one.holder_key = one.code = ""
-        one.save(update_fields=["holder_key", "code"])
+        one.holder_key = ""
+        one.save(update_fields=["holder_key"])
         registry.note(by, "key.out", pass_id, why.strip())
 
 

@@ -7,7 +7,7 @@ function that is handed in.
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -28,7 +28,6 @@ MAX_USES: Final = 15  # half a byte
 _PASS_ID: Final = re.compile(rf"[0-9a-f]{{{2 * PASS_ID_BYTES}}}")
 _OPEN: Final = (PassState.DRAFT, PassState.LIVE, PassState.SUSPENDED)
 
-CodeSigner = Callable[[Pass, Site], str]
 """Gives the text that the issuer signs for a pass; empty if it has none."""
 
 
@@ -276,8 +275,8 @@ def _on_the_grid(not_before: datetime, not_after: datetime) -> tuple[datetime, d
     return begins, begins + min(tens, LONGEST_S // 600) * timedelta(minutes=10)
 
 
-def approve(pass_id: str, *, by: str, sign: CodeSigner, why: str = "") -> Pass:
-    """Let a draft go to the next list; it gets the code that its kind of pass has, if any.
+def approve(pass_id: str, *, by: str, why: str = "") -> Pass:
+    """Let a draft go to the next list; from now on it has the code of its kind of pass, if any.
 
     Raises:
         OfficeFault: no such draft, or drafted by the same person (C03).
@@ -292,8 +291,7 @@ def approve(pass_id: str, *, by: str, sign: CodeSigner, why: str = "") -> Pass:
                 "ask a colleague to approve it"
             )
         one.state, one.approved_by = PassState.LIVE, _named(by)
-        one.code = sign(one, the_site())
-        one.save(update_fields=["state", "approved_by", "code"])
+        one.save(update_fields=["state", "approved_by"])
         note(by, "approve", pass_id, why)
     return one
 

@@ -70,6 +70,13 @@ def test_people_are_sealed_there_too(server: postgres.Server) -> None:
     assert " passed" in run(server, "pytest", "-q", "-n0", "-p", "no:cacheprovider", tests)
 
 
+def test_codes_are_in_no_row_there_either(server: postgres.Server) -> None:
+    """C10: and what an older version stored goes and comes back."""
+    _empty(server)
+    tests = str(ROOT / "tests" / "test_codes.py")
+    assert " passed" in run(server, "pytest", "-q", "-n0", "-p", "no:cacheprovider", tests)
+
+
 def _empty(server: postgres.Server) -> None:
     subprocess.run(
         [server.programs / "psql", "-qh", server.directory, "-U", "office", "-d", "office"],

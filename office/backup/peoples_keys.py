@@ -23,7 +23,6 @@ from office.identity import secret
 from office.identity.keeping import delete_keys, rotate
 from office.identity.sealed import PersonKey
 from office.identity.secret import Secrets
-from office.models import Pass, Person
 
 FORMAT: Final = "menshen/people-keys/1"
 _CHUNK: Final = 500
@@ -102,15 +101,11 @@ def put_back(home: Home, kept: PeoplesKeys | None) -> int:
     gone = sorted(there - rows.keys())
     if kept:
         secret.replace(home.keys, kept.secrets)
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                "UPDATE office_personkey SET secret = %s, wrapped = %s WHERE id = %s",
-                [(*rows[one], one) for one in sorted(there & rows.keys())],
-            )
-        for first in range(0, len(gone), _CHUNK):
-            lost = Person.objects.filter(key__in=gone[first : first + _CHUNK])
-            Pass.objects.filter(person__in=lost).exclude(code="").update(code="")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE office_personkey SET secret = %s, wrapped = %s WHERE id = %s",
+            [(*rows[one], one) for one in sorted(there & rows.keys())],
+        )
     if gone:
         delete_keys(home, gone)
     else:

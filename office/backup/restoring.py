@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from agent.core.keys import PublicKey
 from office import home as homes
-from office import issuing, published, registry
+from office import published, registry
 from office.audit import keeper
 from office.audit.book import Seal
 from office.backup import archive, dumps, peoples_keys
@@ -33,7 +33,7 @@ from office.differences import comparing, hearing, staff
 from office.faults import OfficeFault
 from office.home import Home
 from office.keyring import AUDIT_KEY, Keyring, audit_key
-from office.models import Act, Pass, Publication, Restoration, Site
+from office.models import Act, Publication, Restoration
 from office.places import Place
 from office.published import Published
 
@@ -148,7 +148,7 @@ def _fill(
         with transaction.atomic():
             registry.note(by, "restore", manifest.site, said)
             restoration = _on_record(manifest, without_list=wish.without_list)
-            differences = _compare(restoration, keyring, newest) if keyring and newest else 0
+            differences = comparing.compare(restoration, registry.the_site(), newest) if newest else 0
             found = staff.compare(told)
             accounts = None if found is None else comparing.put_on_record(restoration, found)
             hearing.tell(restoration)
@@ -190,15 +190,6 @@ def _on_record(manifest: Manifest, *, without_list: bool) -> Restoration:
         act=Act.objects.latest("n").n,
         floor=known + _UNSEEN_LISTS if without_list else known,
     )
-
-
-def _compare(restoration: Restoration, keyring: Keyring, newest: Published) -> int:
-    """How much the newest list has otherwise than the backup."""
-
-    def sign(one: Pass, site: Site) -> str:
-        return issuing.code_text(one, site, keyring.issuer)
-
-    return comparing.compare(restoration, registry.the_site(), newest, sign)
 
 
 def _sound(office: Home) -> Seal:

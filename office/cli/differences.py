@@ -6,12 +6,12 @@ import click
 from django.db import transaction
 
 from office import home as homes
-from office import issuing, published, registry
+from office import published, registry
 from office.cli.common import by_option, home_option, say, use
 from office.differences import OF_ACCOUNTS, Outcome, comparing, hearing, settling
 from office.faults import OfficeFault
 from office.keyring import Keyring
-from office.models import Difference, Pass, Site
+from office.models import Difference, Pass
 
 
 @click.group()
@@ -84,12 +84,8 @@ def compare(repository: Path, home: Path | None) -> None:
     newest = published.newest(repository, site.name, keyring)
     if newest is None:
         raise OfficeFault(f"found no list in {repository}; wanted the repository or a whole copy of it")
-
-    def sign(one: Pass, site: Site) -> str:
-        return issuing.code_text(one, site, keyring.issuer)
-
     with transaction.atomic():
-        found = comparing.compare(last, site, newest, sign)
+        found = comparing.compare(last, site, newest)
         hearing.tell(last)
     say(
         f"list {newest.head.number} has {found} passes or rules otherwise; see `menshen-office differences list`"

@@ -11,8 +11,7 @@ from agent.core.allowlist import PassKind
 from office import issuing, registry, times
 from office.cli.common import by_option, home_option, say, use, why_option
 from office.faults import OfficeFault
-from office.keyring import Keyring
-from office.models import Act, Pass, PassState, Site
+from office.models import Act, Pass, PassState
 from office.wear import worn_cards
 
 picture = click.Path(dir_okay=False, path_type=Path)
@@ -106,22 +105,18 @@ def approve(  # noqa: PLR0913, PLR0917  an option each
       menshen-office approve 1f6c0a9b2d3e4f50 --by wang --png zhao-min.png
       menshen-office approve $(cat drafted) --by wang > codes
     """
-    place = use(home)
-    issuer = Keyring.load(place.keys).issuer
-
-    def sign(one: Pass, site: Site) -> str:
-        return issuing.code_text(one, site, issuer)
-
+    use(home)
+    codes = issuing.Codes.here()
     if len(pass_ids) > 1:
         if png or svg:
             raise OfficeFault(f"found {len(pass_ids)} passes for one picture; draw each with `code`")
         with transaction.atomic():
-            many = [registry.approve(pass_id, by=by, sign=sign, why=why) for pass_id in pass_ids]
-        click.echo("\n".join(f"{one.pass_id}\t{one.code}" for one in many))
+            many = [registry.approve(pass_id, by=by, why=why) for pass_id in pass_ids]
+        click.echo("\n".join(f"{one.pass_id}\t{codes.of(one)}" for one in many))
         say(f"{len(many)} approved; next: `menshen-office publish` tells the gates")
         return
     _check_pictures(registry.find(pass_ids[0]), png, svg)
-    _show_code(registry.approve(pass_ids[0], by=by, sign=sign, why=why), png, svg)
+    _show_code(codes.of(registry.approve(pass_ids[0], by=by, why=why)), png, svg)
     say("approved; next: `menshen-office publish` tells the gates")
 
 
@@ -137,11 +132,11 @@ def _check_pictures(one: Pass, png: Path | None, svg: Path | None) -> None:
             raise OfficeFault(f"found {file}, wanted a file name ending in {suffix}")
 
 
-def _show_code(one: Pass, png: Path | None, svg: Path | None) -> None:
-    if one.code:
-        click.echo(one.code)
+def _show_code(text: str, png: Path | None, svg: Path | None) -> None:
+    if text:
+        click.echo(text)
     for file in filter(None, (png, svg)):
-        issuing.draw(one.code, file)
+        issuing.draw(text, file)
 
 
 @click.command()
@@ -158,13 +153,14 @@ def code(pass_id: str, png: Path | None, svg: Path | None, home: Path | None) ->
     """
     use(home)
     one = registry.find(pass_id)
-    if one.state != PassState.LIVE or not one.code:
+    text = issuing.Codes.here().of(one)
+    if not text:
         raise OfficeFault(
             f"pass {pass_id} is {one.state} and has no code to print; wanted a live printed pass, or one on "
             "a phone without a limit of uses or a schedule of its own"
         )
     _check_pictures(one, png, svg)
-    _show_code(one, png, svg)
+    _show_code(text, png, svg)
 
 
 def _move(what: str, pass_id: str, by: str, why: str, home: Path | None) -> None:

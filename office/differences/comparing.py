@@ -31,7 +31,6 @@ from office.models import (
     Site,
 )
 from office.published import Published
-from office.registry import CodeSigner
 
 _STATE: Final = {
     Status.LIVE: PassState.LIVE,
@@ -56,13 +55,11 @@ class Found:
     detail: str
 
 
-def compare(restoration: Restoration, site: Site, published: Published, sign: CodeSigner) -> int:
+def compare(restoration: Restoration, site: Site, published: Published) -> int:
     """Bring a restored registry to what the list says, and put every difference on record.
 
     Belongs into a transaction.
 
-    Args:
-        sign: makes a pass's code anew where the list has other terms for it.
     Returns:
         How many differences there are.
     """
@@ -70,7 +67,7 @@ def compare(restoration: Restoration, site: Site, published: Published, sign: Co
     known = Publication.objects.aggregate(newest=Max("number"))["newest"] or 0
     found: list[Found] = []
     if head.number > known:
-        found += [*_rules(site, head), *_gates(site, head), *_passes(site, published, sign)]
+        found += [*_rules(site, head), *_gates(site, head), *_passes(site, published)]
         at = datetime.fromtimestamp(head.issued_utc, UTC)
         Publication.objects.create(number=head.number, at=at, passes=len(published.grants))
     found += _denied(site, published)
@@ -99,19 +96,19 @@ def put_on_record(restoration: Restoration, found: list[Found]) -> int:
 # --- passes --------------------------------------------------------------------
 
 
-def _passes(site: Site, published: Published, sign: CodeSigner) -> Iterator[Found]:
+def _passes(site: Site, published: Published) -> Iterator[Found]:
     head, unknown = published.head, dict(published.grants)
     for one in Pass.objects.select_related("person__site").order_by("pk").iterator(2000):
         grant = unknown.pop(one.pass_id, None)
-        found = _absent(one, head) if grant is None else _met(one, grant, head, sign)
+        found = _absent(one, head) if grant is None else _met(one, grant, head)
         if found:
             yield found
     for pass_id, grant in unknown.items():
-        _adopt(site, pass_id, grant, sign)
+        _adopt(site, pass_id, grant)
         yield Found(What.UNKNOWN, pass_id, f"#{head.number}: {_STATE[grant.status]}")
 
 
-def _met(one: Pass, grant: Grant, head: Head, sign: CodeSigner) -> Found | None:
+def _met(one: Pass, grant: Grant, head: Head) -> Found | None:
     """A pass that both know, brought to what the list says, except where that would open it."""
     was, record = PassState(one.state), grant.to_bytes()
     drafted = was is PassState.DRAFT
@@ -123,7 +120,6 @@ def _met(one: Pass, grant: Grant, head: Head, sign: CodeSigner) -> Found | None:
         return None
     other_phone = _take_phone(one, grant)
     _take_terms(one, grant)
-    one.code = sign(one, one.person.site) if one.person.key_id else ""
     one.published = record
     one.save()
     after = publishing.grant_of(one).status
@@ -173,7 +169,7 @@ def _denied(site: Site, published: Published) -> Iterator[Found]:
             grant = Grant(
                 bytes.fromhex(pass_id), PassKind.VISITOR, status, None, 1, 0, now, now + _DENIED_FOR_S
             )
-            _adopt(site, pass_id, grant, None)
+            _adopt(site, pass_id, grant)
             yield Found(What.UNKNOWN, pass_id, f"rv/hot: {_STATE[status]}")
         elif one.state in {PassState.LIVE, PassState.SUSPENDED} and publishing.grant_of(one).status < status:
             was = one.state
@@ -208,7 +204,7 @@ def _take_phone(one: Pass, grant: Grant) -> bool:
     return True
 
 
-def _adopt(site: Site, pass_id: str, grant: Grant, sign: CodeSigner | None) -> None:
+def _adopt(site: Site, pass_id: str, grant: Grant) -> None:
     """A pass that this office does not know, as the list has it; whose it is, somebody has to find out."""
     one = Pass(
         pass_id=pass_id,
@@ -221,8 +217,6 @@ def _adopt(site: Site, pass_id: str, grant: Grant, sign: CodeSigner | None) -> N
     _take_terms(one, grant)
     if grant.holder:
         one.on_phone, one.holder_key = True, str(grant.holder)
-    if sign and grant.status is Status.LIVE:  # one that is stopped may have been on a phone that was lost
-        one.code = sign(one, site)
     one.save()
     if grant.holder:
         HolderKey.objects.create(held=one, key=one.holder_key, since=timezone.now())

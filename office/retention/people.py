@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from django.db import transaction
 from django.db.models import Max, Q, QuerySet
 
 from office import registry
@@ -58,15 +57,11 @@ def due_visits(before: datetime) -> QuerySet[Visit]:
 
 
 def delete(home: Home, people: list[Person], visits: list[Visit]) -> int:
-    """Delete who they are, for good; passes lose the codes that were printed for them.
+    """Delete who they are, for good; no code can be composed for their passes any more.
 
     Returns:
         How many people and visits lost their identity.
     """
-    with transaction.atomic():
-        ids = [one.pk for one in people]
-        for first in range(0, len(ids), 500):
-            Pass.objects.filter(person__in=ids[first : first + 500]).exclude(code="").update(code="")
     keys = [one.key_id for one in (*people, *visits) if one.key_id]
     return delete_keys(home, keys)
 

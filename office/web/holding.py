@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from agent.core.keys import PublicKey, sig_structure, verify
 from office import publishing
 from office.faults import OfficeFault
+from office.issuing import Codes
 from office.models import Gate, HolderKey, Pass, PassState, Publication
-from office.registry import CodeSigner
 from office.web import lookup, visits
 from office.web.models import GateNow, PersonFile, Visit
 
@@ -94,7 +94,7 @@ def standing(one: Pass) -> dict[str, Any]:
         **terms(one),
         "state": one.state,
         "zones": [name for bit, name in enumerate(one.person.site.zones) if one.zones >> bit & 1],
-        "certificate": "" if every_gate_knows(one) else one.code,
+        "certificate": "" if every_gate_knows(one) else Codes.here().of(one),
         "name": one.person.name,
         "unit": file.unit if file else "",
         "phone": file.phone if file else "",
@@ -114,7 +114,7 @@ def _visitors(one: Pass) -> list[Visit]:
     return visits.at_the_door_of(one.person) if usable else []
 
 
-def decide(one: Pass, visit: int, *, approve: bool, sign: CodeSigner) -> None:
+def decide(one: Pass, visit: int, *, approve: bool) -> None:
     """Let a visitor in, or not, as the host whom they named; the history keeps the host's pass.
 
     Raises:
@@ -124,7 +124,7 @@ def decide(one: Pass, visit: int, *, approve: bool, sign: CodeSigner) -> None:
         raise Unproved("decided", "this visitor does not wait for you; somebody may have been quicker")
     by = f"host {one.pass_id}"
     if approve:
-        visits.approve(visit, by=by, sign=sign)
+        visits.approve(visit, by=by)
     else:
         visits.refuse(visit, by=by, why=_("The host can't receive you now."))
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from agent.core.keys import sig_structure
 from agent.core.passes import StaticPass, parse
+from office.issuing import Codes
 from office.keyring import Keyring
 from office.models import Act, Alert, Pass
 from office.web import follower, visits
@@ -45,7 +46,7 @@ def test_the_pass_appears_on_the_visitors_own_page(desk: Desk) -> None:
     assert "<svg" in visitor.get(page).text
     one = Pass.objects.get()
     assert (one.kind, one.drafted_by, one.approved_by) == ("visitor", "visitor form", "chen")
-    made = parse(one.code)
+    made = parse(Codes.here().of(one))
     assert isinstance(made, StaticPass)
     assert made.holds(Keyring.load(desk.home / "keys").issuer.public, SITE)
     assert made.not_after_utc - made.not_before_utc <= 4 * 3600 + 600

@@ -7,7 +7,7 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from office import issuing
-from office.models import Gap
+from office.models import Gap, Pass
 from office.web import assets, places, refusals, words
 
 register = template.Library()
@@ -69,6 +69,12 @@ def order_state(state: str) -> str:
 def zones(bits: int, names: list[str]) -> str:
     """The names of the zones in a pass."""
     return ", ".join(name for bit, name in enumerate(names) if bits >> bit & 1)
+
+
+@register.filter
+def code(one: Pass) -> str:
+    """The text of a pass's code."""
+    return issuing.Codes.here().of(one)
 
 
 @register.filter

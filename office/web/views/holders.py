@@ -21,12 +21,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from office import home as homes
-from office import issuing, phones, registry
+from office import phones, registry
 from office.faults import OfficeFault
-from office.keyring import Keyring
 from office.logs import log
 from office.models import Pass, Site
-from office.registry import CodeSigner
 from office.web import assets, holding
 from office.web import telling as gates
 from office.web.holding import Asked
@@ -160,20 +158,9 @@ def challenge(asked: Mapping[str, Any]) -> dict[str, Any]:
 @_answers
 def enrol(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Take the phone's key, once it is proved."""
-    one = phones.put_in(
-        _text(asked, "token"), _text(asked, "key"), _signature(asked), sign=_signer(), now=timezone.now()
-    )
+    one = phones.put_in(_text(asked, "token"), _text(asked, "key"), _signature(asked), now=timezone.now())
     _tell_gates()
     return holding.standing(one)
-
-
-def _signer() -> CodeSigner:
-    issuer = Keyring.load(homes.current().keys).issuer
-
-    def sign(one: Pass, site: Site) -> str:
-        return issuing.code_text(one, site, issuer)
-
-    return sign
 
 
 def _tell_gates() -> None:
@@ -197,7 +184,7 @@ def visit(asked: Mapping[str, Any]) -> dict[str, Any]:
     if type(number) is not int or not 0 <= number < 1 << 53 or decision not in ("approve", "refuse"):
         raise _NotUnderstood
     one = _proved(asked, "visit", str(number), decision)
-    holding.decide(one, number, approve=decision == "approve", sign=_signer())
+    holding.decide(one, number, approve=decision == "approve")
     _tell_gates()
     return holding.standing(one)
 

@@ -10,11 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from office import home as homes
 from office import issuing, registry
 from office.faults import OfficeFault
-from office.keyring import Keyring
-from office.models import Pass, PassState, Publication, Site
+from office.models import Pass, PassState, Publication
 from office.web import telling as gates
 from office.web.reading import shows
 from office.web.refusing import refuse
@@ -50,18 +48,13 @@ def decide(request: HttpRequest) -> HttpResponse:
     if refused and not why.strip():
         messages.error(request, _("Write a reason to refuse."))
         return redirect("review")
-    issuer = Keyring.load(homes.current().keys).issuer
-
-    def sign(one: Pass, site: Site) -> str:
-        return issuing.code_text(one, site, issuer)
-
     done = 0
     for pass_id in request.POST.getlist("pass"):
         try:
             if refused:
                 _refuse(pass_id, by, why)
             else:
-                registry.approve(pass_id, by=by, sign=sign, why=why)
+                registry.approve(pass_id, by=by, why=why)
         except OfficeFault as fault:
             refuse(request, fault)
         else:
@@ -137,7 +130,7 @@ def move(request: HttpRequest, pass_id: str) -> HttpResponse:
 def replace(request: HttpRequest, pass_id: str) -> HttpResponse:
     """A worn card is printed again: the pass stays as it is (C14, C17)."""
     one = found_pass(pass_id)
-    if one.on_phone or not (one.code and one.state == PassState.LIVE):
+    if one.on_phone or not issuing.Codes.here().of(one):
         messages.error(request, _("Only a live printed pass has a card to replace."))
         return redirect("person", one.person_id)
     registry.note(name_of(request), "replace", pass_id, request.POST.get("why", "")[:200])
@@ -148,15 +141,17 @@ def replace(request: HttpRequest, pass_id: str) -> HttpResponse:
 @require_safe
 def badges(request: HttpRequest) -> HttpResponse:
     """A sheet for the printer: the passes asked for, or all live printed ones."""
-    printed = Pass.objects.filter(state=PassState.LIVE, on_phone=False).exclude(code="")
-    found = printed.select_related("person__key", "person__file__key")
+    printed = Pass.objects.filter(state=PassState.LIVE, on_phone=False, person__key__isnull=False)
+    found = printed.select_related("person__key", "person__site", "person__file__key")
     if chosen := request.GET.getlist("pass"):
         found = found.filter(pass_id__in=chosen[:_MOST_BADGES])
     if kind := request.GET.get("kind", ""):
         found = found.filter(kind=kind)
     shown = list(found.order_by("-pk")[:_MOST_BADGES])
     shows(request, people=[one.person_id for one in shown])
-    return render(request, "web/passes/badges.html", {"passes": shown, "most": _MOST_BADGES})
+    codes = issuing.Codes.here()
+    told = {"passes": [(one, codes.of(one)) for one in shown], "most": _MOST_BADGES}
+    return render(request, "web/passes/badges.html", told)
 
 
 @needs(Right.SEE_PEOPLE)
@@ -165,9 +160,10 @@ def code(request: HttpRequest, pass_id: str, kind: str) -> HttpResponse:
     """A printed pass's code as a file."""
     del request
     one = found_pass(pass_id)
-    if kind not in _TYPES or one.on_phone or not one.code or one.state != PassState.LIVE:
+    text = "" if one.on_phone or kind not in _TYPES else issuing.Codes.here().of(one)
+    if not text:
         raise Http404
-    response = HttpResponse(issuing.picture(one.code, kind), content_type=_TYPES[kind])
+    response = HttpResponse(issuing.picture(text, kind), content_type=_TYPES[kind])
     response["Content-Disposition"] = f'attachment; filename="{one.pass_id}.{kind}"'
     return response
 

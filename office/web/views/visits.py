@@ -11,12 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from agent.core.allowlist import PassKind
-from office import home as homes
 from office import issuing, registry
 from office.faults import OfficeFault
-from office.keyring import Keyring
 from office.logs import log
-from office.models import Gate, Pass, Site
+from office.models import Gate
 from office.web import telling as gates
 from office.web import visit_rules, visits
 from office.web.forms import RulesForm, VisitForm
@@ -67,8 +65,11 @@ def form(request: HttpRequest, gate: str) -> HttpResponse:
 @require_safe
 def mine(request: HttpRequest, token: str) -> HttpResponse:
     """The visitor's page: waiting, then the pass; it loads itself again until it is decided."""
-    visit = get_object_or_404(Visit.objects.select_related("key", "held", "gate"), token=token)
-    answer = render(request, "web/visits/mine.html", {"visit": visit})
+    found = Visit.objects.select_related("key", "held__person__site", "gate")
+    visit = get_object_or_404(found, token=token)
+    stands = visit.state in {VisitState.APPROVED, VisitState.ENTERED}
+    code = issuing.Codes.here().of(visit.held) if stands and visit.held else ""
+    answer = render(request, "web/visits/mine.html", {"visit": visit, "code": code})
     if visit.state in _OPEN:
         answer["Refresh"] = "4" if visit.state == VisitState.WAITING else "30"
     return answer
@@ -95,16 +96,11 @@ def queue(request: HttpRequest) -> HttpResponse:
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve or refuse one visitor; the gates are told with the next list."""
     by = name_of(request)
-    issuer = Keyring.load(homes.current().keys).issuer
-
-    def sign(one: Pass, site: Site) -> str:
-        return issuing.code_text(one, site, issuer)
-
     try:
         if request.POST.get("decision") == "refuse":
             visits.refuse(pk, by=by, why=request.POST.get("why", ""))
         else:
-            visits.approve(pk, by=by, sign=sign)
+            visits.approve(pk, by=by)
             _tell_gates(request, by)
     except OfficeFault as fault:
         refuse(request, fault)

@@ -222,6 +222,7 @@ def test_the_screen_takes_nothing_in():
     assert console["StandardInput"] == ["null"]
     assert console["User"] == ["menshen-console"]
     assert console["Conflicts"] == ["getty@tty1.service"]
+    assert console["DeviceAllow"] == ["/dev/tty0 rw", "/dev/tty1 rw"]
 
 
 def test_the_process_that_holds_the_relay_may_rest_it_when_the_gate_has_gone():

@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 from firmware_tools.image.packing import KERNEL_OPTIONS
-from tests.rig.machine import ROOT, Machine, RigFault
+from tests.rig.hand import RigFault
+from tests.rig.machine import ROOT, Machine
 from tests.rig.street import BIN, GATE, HERE, THEM, Street
 
 RELAY = 17
@@ -116,14 +117,6 @@ class Kiosk(Machine):
 
     # --- what is done to it ----------------------------------------------------
 
-    def put(self, path: str, text: str, mode: str = "644") -> None:
-        """Write a file inside."""
-        ran = self.run(
-            "sh", "-ec", f"cat >{path}.new; chmod {mode} {path}.new; mv {path}.new {path}; sync", stdin=text
-        )
-        if ran.code:
-            raise RigFault(f"{path} can't be written inside: {ran.err}")
-
     def plug_in(self) -> None:
         """The network's cable, once; NetworkManager keeps it on the data partition."""
         self.put("/etc/NetworkManager/system-connections/street.nmconnection", _NETWORK, "600")
@@ -191,18 +184,6 @@ class Kiosk(Machine):
         (folder / "console").write_text(self.console)
         with contextlib.suppress(RigFault):
             (folder / "messages").write_text(self.run("journalctl", "-b", "--no-pager").out)
-
-    def eventually(self, script: str, within_s: float = 120.0) -> str:
-        """Wait until a shell script inside succeeds."""
-        until = time.monotonic() + within_s
-        while True:
-            ran = self.run("sh", "-ec", script)
-            if ran.code == 0:
-                return ran.out
-            if time.monotonic() > until:
-                log = self.run("journalctl", "-b", "-n", "40", "--no-pager").out
-                raise RigFault(f"inside, `{script}` never succeeded: {ran.out}{ran.err}\n{log}")
-            time.sleep(1.0)
 
 
 def _tools(folder: Path) -> Path:

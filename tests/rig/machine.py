@@ -1,38 +1,24 @@
 """The rig's virtual machine: a kernel that runs as a program, and a hand inside.
 
-Knows how to start it, ask it to run something, cut its power and clear it away.
+Knows how to start it, cut its power and clear it away; what runs inside is told to its hand (hand.py).
 Refuses to know what a gate is. It has no network.
 """
 
 import contextlib
-import json
 import os
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from tests.rig.hand import Hand, RigFault
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = Path(os.environ.get("MENSHEN_RIG_ROOT", "/var/tmp/menshen-rig"))
 BOOT_WITHIN_S: Final = 300.0
-
-
-class RigFault(Exception):
-    """The rig can't be had here, or the machine does not do as it should; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What became of a command inside the machine; code is None if it took too long."""
-
-    code: int | None
-    out: str
-    err: str
 
 
 def image() -> Path:
@@ -74,7 +60,7 @@ def _run(*command: object) -> str:
     return ran.stdout
 
 
-class Machine:
+class Machine(Hand):
     """One machine on disks of its own.
 
     Args:
@@ -86,8 +72,6 @@ class Machine:
         self.folder = folder
         self._kernel = kernel
         self._process: subprocess.Popen[bytes] | None = None
-        self._wire: socket.socket | None = None
-        self._held = b""
         self.boot_s = 0.0
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -158,28 +142,6 @@ class Machine:
             ) from None
         self.boot_s = time.monotonic() - began
 
-    def run(self, *command: str, stdin: str = "", within_s: float = 60.0) -> Ran:
-        """Run a command inside as root, and wait for its end.
-
-        Raises:
-            RigFault: the machine is off, or does not answer.
-        """
-        if self._wire is None:
-            raise RigFault("the machine is off")
-        ask = {"run": command, "stdin": stdin, "within_s": within_s}
-        try:
-            self._wire.sendall(json.dumps(ask).encode() + b"\n")
-        except OSError as fault:
-            raise RigFault(f"the machine went off ({fault.strerror})") from fault
-        return Ran(**self._hear(within_s + 60.0))
-
-    def sh(self, script: str, within_s: float = 60.0) -> str:
-        """The output of a shell script inside that must succeed."""
-        ran = self.run("sh", "-ec", script, within_s=within_s)
-        if ran.code != 0:
-            raise RigFault(f"inside, `{script}` ended with {ran.code}: {ran.err.strip()}")
-        return ran.out
-
     def cut(self) -> None:
         """Cut the power; safe to call twice."""
         self._end(signal.SIGKILL)
@@ -205,21 +167,6 @@ class Machine:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, how)
             process.wait()
-
-    def _hear(self, within_s: float) -> dict:
-        """The next line from inside."""
-        assert self._wire is not None
-        until = time.monotonic() + within_s
-        while b"\n" not in self._held:
-            left_s = until - time.monotonic()
-            if left_s <= 0 or not select.select([self._wire], [], [], left_s)[0]:
-                raise RigFault(f"no answer from inside within {within_s:.0f} s")
-            part = self._wire.recv(65536)
-            if not part:
-                raise RigFault("the machine went off")
-            self._held += part
-        line, _, self._held = self._held.partition(b"\n")
-        return json.loads(line)
 
 
 def why_not() -> str | None:

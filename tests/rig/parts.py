@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig.machine import RigFault, why_not
+from tests.rig.hand import RigFault
+from tests.rig.machine import why_not
 
 
 def had(make: Callable[[], Path]) -> Path:

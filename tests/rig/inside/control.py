@@ -34,7 +34,8 @@ def answer(ask: dict) -> dict:
 
 def main(path: str) -> None:
     line = os.open(path, os.O_RDWR | os.O_NOCTTY)
-    tty.setraw(line)
+    if os.isatty(line):
+        tty.setraw(line)
     with os.fdopen(line, "r+b", buffering=0) as wire:
         wire.write(b'{"hello": 1}\n')
         held = b""

@@ -18,7 +18,6 @@ from office import registry
 from office.cli import MODULES, main
 from office.faults import OfficeFault
 from office.group import FILE, Group
-from office.issuing import Codes
 from office.web import accounts, carrying, duties, leaving
 from office.web.models import Account
 from office.web.roles import RIGHTS, Right, Role
@@ -82,14 +81,8 @@ WHOLE = (
 
 def test_a_home_of_the_version_before_keeps_everything(old: Path) -> None:
     before = [_table(old, what) for what in WHOLE]
-    printed = dict(_table(old, "SELECT pass_id, code FROM office_pass WHERE state = 'live' AND code <> ''"))
-    assert printed
     homes.use(old)
     assert [_table(old, what) for what in WHOLE] == before
-    codes = Codes.here()
-    assert {one: codes.of(registry.find(one)) for one in printed} == printed, (
-        "cards stay as they were printed"
-    )
     held = {one.account.username: one.role for one in duties.Duty.objects.select_related("account")}
     assert held == {
         "chen": "clerk",

@@ -356,6 +356,18 @@ def test_each_language_leads_to_the_other(page: Path):
     assert page.name in links(other)
 
 
+@pytest.mark.parametrize(
+    "page", sorted([ROOT / "README.zh.md", *(ROOT / "docs").glob("*.zh.md")]), ids=by_name
+)
+def test_a_chinese_page_says_where_a_link_leads_to_english(page: Path):
+    """Specialists' pages are English only; whoever follows a link to one knows it beforehand."""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        for words, link in re.findall(r"\[([^\]]*)\]\(([^)#\s]+(?:\.md|/))(?:#[^)]*)?\)", line):
+            speaks_both = {"answers.md", page.name.replace(".zh.md", ".md")}
+            if not link.endswith(".zh.md") and Path(link).name not in speaks_both:
+                assert "英文" in line, f"[{words}]({link}) is English, and the line does not say so"
+
+
 # One thing, one word
 
 OTHER_WORDS = {

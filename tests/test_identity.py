@@ -55,13 +55,17 @@ def test_no_name_stands_in_the_database(desk):
     """C10: nor a flat, a telephone, a visitor."""
     one = desk.holder("Aurelia Quintessa")
     files.change(one.person, {"unit": "Tower Seven", "phone": "13900001111", "note": "likes owls"}, "chen")
-    visits.ask(desk.gate(), {"name": "Bartholomew Visitor", "purpose": "visit", "host": "Room Ninety"})
+    visit = visits.ask(
+        desk.gate(), {"name": "Bartholomew Visitor", "purpose": "visit", "host": "Room Ninety"}
+    )
     stored = everything_on_disk(desk)
     for words in ("Aurelia", "Quintessa", "Tower Seven", "13900001111", "owls", "Bartholomew", "Ninety"):
         assert words.encode() not in stored
     assert Person.objects.get().name == "Aurelia Quintessa"
     assert Person.objects.get().file.phone == "13900001111"
     assert Visit.objects.get().host == "Room Ninety"
+    assert visit.token.encode() not in stored, "the address of the visitor's page, which shows name and pass"
+    assert Visit.objects.get(token_hash=Visit.hashed(visit.token)).token == visit.token
 
 
 def test_people_are_found_by_any_part_of_what_is_sealed(desk):
@@ -222,7 +226,7 @@ def test_an_office_of_an_older_version_is_sealed_when_it_is_opened(tmp_path):
     use(home)
     assert Person.objects.get(pk=17).name == "Methuselah 17"
     assert Person.objects.get(pk=17).file.unit == "Ark Street"
-    assert Visit.objects.get().name == "Noah Visitor"
+    assert Visit.objects.get(token_hash=Visit.hashed("t")).name == "Noah Visitor", "his page stays open"
     with transaction.atomic():
         assert Person.of_name(registry.the_site(), "Methuselah 5").pk == 5
     found = keeper.verify(place)

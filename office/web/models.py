@@ -5,6 +5,8 @@ The totals (`Inside`, `GateNow`, `HourCount`) are worked out from the events by
 how far they have come.
 """
 
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
@@ -244,7 +246,8 @@ class VisitState(models.TextChoices):
 class Visit(Sealed):
     """One visit, from the form at the gate to the way out (C07)."""
 
-    token = models.CharField(max_length=43, unique=True, help_text="whoever has it sees the pass")
+    token = SealedText()  # of the visitor's page: whoever has it sees name and pass
+    token_hash = models.CharField(max_length=43, unique=True, help_text="finds the page; see Visit.hashed")
     kind = models.CharField(max_length=16, default="visitor")
     once = models.CharField(max_length=32, blank=True, help_text="of the form that was sent, perhaps twice")
     gate = models.ForeignKey(Gate, models.CASCADE)
@@ -270,3 +273,8 @@ class Visit(Sealed):
 
     def __str__(self) -> str:
         return f"visit {self.pk} ({self.state})"
+
+    @staticmethod
+    def hashed(token: str) -> str:
+        """By what a visit is found: whoever reads the table opens nobody's page."""
+        return urlsafe_b64encode(sha256(token.encode("utf-8", "replace")).digest()).rstrip(b"=").decode()

@@ -45,7 +45,7 @@ def ask(gate: Gate, answers: Mapping[str, str], kind: PassKind = PassKind.VISITO
         Gate.objects.select_for_update().get(pk=gate.pk)  # the second of two waits here for the first
         same = Visit.objects.filter(gate=gate, once=once).exclude(once="").select_related("key")
         for visit in same:
-            if visit.name == name:
+            if visit.name == name and visit.token:
                 return visit
         return _ask(gate, name, once, answers, kind)
 
@@ -55,8 +55,9 @@ def _ask(gate: Gate, name: str, once: str, answers: Mapping[str, str], kind: Pas
     waiting = Visit.objects.filter(gate=gate, state=VisitState.WAITING, at__gt=now - _WAITS_FOR).count()
     if waiting >= MOST_WAITING:
         raise OfficeFault(_("Too many visitors wait at this gate just now. Please ask at the desk."))
+    token = secrets.token_urlsafe(24)
     visit = Visit(
-        token=secrets.token_urlsafe(24),
+        token_hash=Visit.hashed(token),
         kind=kind,
         once=once,
         gate=gate,
@@ -64,7 +65,7 @@ def _ask(gate: Gate, name: str, once: str, answers: Mapping[str, str], kind: Pas
         consent_at=now,
         purpose=answers["purpose"],
     )
-    visit.name = name
+    visit.name, visit.token = name, token
     for field in set(rules_for(kind).asks) & set(FIELDS):
         setattr(visit, field, answers.get(field, ""))
     visit.save()

@@ -56,8 +56,9 @@ def form(request: HttpRequest, gate: str) -> HttpResponse:
                 secure=request.is_secure(),
             )
             return answer
-    mine = Visit.objects.filter(token=request.COOKIES.get(_COOKIE, ""), state__in=_OPEN).first()
-    shown = {"form": asked, "gate": where, "rules": wanted, "kinds": kinds, "mine": mine}
+    token = request.COOKIES.get(_COOKIE, "")
+    mine = Visit.objects.filter(token_hash=Visit.hashed(token), state__in=_OPEN).exists()
+    shown = {"form": asked, "gate": where, "rules": wanted, "kinds": kinds, "mine": token if mine else ""}
     return render(request, "web/visits/form.html", shown)
 
 
@@ -66,7 +67,7 @@ def form(request: HttpRequest, gate: str) -> HttpResponse:
 def mine(request: HttpRequest, token: str) -> HttpResponse:
     """The visitor's page: waiting, then the pass; it loads itself again until it is decided."""
     found = Visit.objects.select_related("key", "held__person__site", "gate")
-    visit = get_object_or_404(found, token=token)
+    visit = get_object_or_404(found, token_hash=Visit.hashed(token))
     stands = visit.state in {VisitState.APPROVED, VisitState.ENTERED}
     code = issuing.Codes.here().of(visit.held) if stands and visit.held else ""
     answer = render(request, "web/visits/mine.html", {"visit": visit, "code": code})

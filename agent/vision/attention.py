@@ -7,15 +7,17 @@ reader takes look after look and stops when it has what it wants.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agent.core.sighting import Corner
 from agent.vision.budget import Budget
-from agent.vision.config import ReaderConfig
 from agent.vision.motion import Motion, Scene
 from agent.vision.spots import Spot, spots_in
 from agent.vision.stages import Stage
 from agent.vision.views import SMALLEST_PX, Box, Views
+
+if TYPE_CHECKING:
+    from agent.vision.config import ReaderConfig
 
 TURNS: Final = 1
 """So many of the later stages look at what comes in over the frame's edge: most of it is not there yet."""
@@ -62,7 +64,7 @@ class Attention:
     """
 
     def __init__(
-        self, config: ReaderConfig, stages: Sequence[Stage], extras: Sequence[Stage], budget: Budget
+        self, config: "ReaderConfig", stages: Sequence[Stage], extras: Sequence[Stage], budget: Budget
     ) -> None:
         self._config = config
         self._stages = stages

@@ -8,18 +8,20 @@ whoever takes a sighting verifies it.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from agent.core.sighting import Sighting
 from agent.frames import Frame, Grey
 from agent.vision.attention import Attention, about
 from agent.vision.budget import Budget
-from agent.vision.config import ReaderConfig
 from agent.vision.crash_note import NoNote
 from agent.vision.fading import faded
 from agent.vision.stages import STAGES, Found, Stage, StageAbsent
 from agent.vision.views import Views
 from agent.vision.votes import Seen, Votes
+
+if TYPE_CHECKING:  # a reader is given its configuration; who is given none loads pydantic for it
+    from agent.vision.config import ReaderConfig
 
 STRAIN_SHARE: Final = 0.2
 FADED_SHARE: Final = 0.2
@@ -42,9 +44,9 @@ class Reader:
         absent: sentences on stages that this machine can't run.
     """
 
-    def __init__(self, config: ReaderConfig | None = None, note: NoNote | None = None) -> None:
+    def __init__(self, config: "ReaderConfig | None" = None, note: NoNote | None = None) -> None:
         self._note = note or NoNote()
-        self.config = config or ReaderConfig()
+        self.config = config or _usual()
         self.faults: Counter[str] = Counter()
         self.absent: tuple[str, ...] = ()
         self._budget = Budget(self.config.budget_ms)
@@ -128,6 +130,12 @@ class Reader:
                 yield STAGES[name]()
             except StageAbsent as why:
                 self.absent = (*self.absent, str(why))
+
+
+def _usual() -> "ReaderConfig":
+    from agent.vision.config import ReaderConfig  # noqa: PLC0415
+
+    return ReaderConfig()
 
 
 def _sighting(found: Found, payload: bytes, stage: Looker, part: Views, took_ms: float) -> Sighting:

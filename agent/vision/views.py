@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from agent.core.sighting import Corner
 from agent.frames import Frame, Grey
-from agent.vision.faults import DecoderFault
+from agent.vision.faults import checked
 
 Cells: TypeAlias = NDArray[np.float32]
 _Number = TypeVar("_Number", np.uint8, np.float32)
@@ -84,13 +84,9 @@ class Box:
         return max(0, self.right - self.left) * max(0, self.bottom - self.top)
 
 
-def _checked(luma: object) -> Grey:
+def _laid_out(frame: object) -> Grey:
     """The same picture, in a layout that every native library takes."""
-    if not isinstance(luma, np.ndarray) or luma.dtype != np.uint8 or luma.ndim != 2:
-        found = f"{luma.dtype} of shape {luma.shape}" if isinstance(luma, np.ndarray) else type(luma).__name__
-        raise DecoderFault(
-            f"frame is {found}; wanted (H, W) uint8 luma; take the Y plane or cv2.cvtColor to grey"
-        )
+    luma = checked(frame)
     rows_apart, columns_apart = luma.strides
     if columns_apart == 1 and rows_apart >= luma.shape[1]:
         return luma
@@ -135,8 +131,8 @@ class Views:
 
     def __init__(self, frame: Frame | Grey) -> None:
         given_half = frame.half if isinstance(frame, Frame) else None
-        self.full: Grey = _checked(frame.luma if isinstance(frame, Frame) else frame)
-        self._given_half = None if given_half is None or not given_half.size else _checked(given_half)
+        self.full: Grey = _laid_out(frame.luma if isinstance(frame, Frame) else frame)
+        self._given_half = None if given_half is None or not given_half.size else _laid_out(given_half)
         self.at: Corner = (0.0, 0.0)
         self.ends: Sides = (True, True, True, True)
 
@@ -206,7 +202,7 @@ class Views:
             down, across = half.shape[0] / self.full.shape[0], half.shape[1] / self.full.shape[1]
             rows = slice(round(box.top * down), max(1, round(box.bottom * down)))
             columns = slice(round(box.left * across), max(1, round(box.right * across)))
-            part._given_half = _checked(half[rows, columns])
+            part._given_half = _laid_out(half[rows, columns])
         return part
 
     @cached_property

@@ -44,6 +44,10 @@ pytest:
 bench-decode: setup-dev  ## the reader against its peers, over a folder of photographs
 	@$(PY) -m benchmarks.decode
 
+.PHONY: bench-eye
+bench-eye: setup-dev  ## what it costs that pictures are read in a process of their own
+	@$(PY) -m benchmarks.eye
+
 bench-approaches: setup-dev  ## the same while people walk up to a gate, rendered (SEEDS=20)
 	@$(PY) -m benchmarks.approaches
 

@@ -38,10 +38,20 @@ class Camera(Protocol):
         ...
 
 
+class DecoderLost(Exception):
+    """A reader has lost a frame and goes on; the message is a sentence that holds nothing of a picture."""
+
+
 class Decoder(Protocol):
     """A reader of codes: see agent.vision.Reader."""
 
-    def read(self, frame: "Frame | Grey") -> tuple[Sighting, ...]: ...
+    def read(self, frame: "Frame | Grey") -> tuple[Sighting, ...]:
+        """As agent.vision.Reader.read; what took long may come with a later frame.
+
+        Raises:
+            DecoderLost: a frame was lost.
+        """
+        ...
 
 
 class Outputs(Protocol):

@@ -15,14 +15,14 @@ import structlog
 
 from agent.core.actions import Action, Actions, HoldUnlocked, Lock, Record, Remember, Show, Unlock
 from agent.core.camera_watch import CameraWatch
-from agent.core.events import Event, Kind
+from agent.core.events import Event, Fact, Kind
 from agent.core.gatekeeper import Gatekeeper
 from agent.core.moments import Moment
 from agent.core.notices import Notice
 from agent.core.rules import Vows
 from agent.core.sighting import Sighting
 from agent.frames import Frame, Grey
-from agent.ports import Camera, Clock, Decoder, Inputs, Journal, Outputs, Watchdog
+from agent.ports import Camera, Clock, Decoder, DecoderLost, Inputs, Journal, Outputs, Watchdog
 
 log: Final = structlog.get_logger()
 
@@ -125,8 +125,11 @@ class Kiosk:
         if now.mono - self._fault_at < _FAULT_EVERY_S:
             return
         self._fault_at = now.mono
-        log.error("gate.fault", fault=repr(fault), times=self._faults, exc_info=fault)
-        self.journal.append(Event(Kind.FAULT, now, {"fault": type(fault).__name__, "times": self._faults}))
+        foreseen = isinstance(fault, DecoderLost)  # and where it was raised says nothing
+        why = {"why": str(fault)[:200]} if foreseen else {}
+        facts: dict[str, Fact] = {"fault": type(fault).__name__, "times": self._faults, **why}
+        log.error("gate.fault", fault=repr(fault), times=self._faults, exc_info=None if foreseen else fault)
+        self.journal.append(Event(Kind.FAULT, now, facts))
         self._faults = 0
 
 

@@ -3,15 +3,17 @@
     python -m tests.decoder_drill [ROUNDS]
 
 A whole gate process, started as its unit says; before its camera a card is held, in which one stage, or
-every stage of a library, aborts. It is started again as systemd would: what the unit has as ExecStopPost=, its
-RestartSec=, its ExecStart=. The card stays before the camera. Told are the deaths, the time from the last of
-them until the lock's line rises, and the processor time of both processes in it, beside what Python and the
-native libraries alone take to start here.
+every stage of a library, aborts, or hangs. The eye dies of it, the gate goes on, and the card stays before the
+camera. Told are the deaths, the time from the last of them until the lock's line rises, and the processor time that the
+gate, its nursery and its eye take in it.
+
+Beside it, what a death of the gate itself costs: killed, followed by what the unit has as ExecStopPost=, its
+RestartSec=, its ExecStart=.
 """
 
 import configparser
 import os
-import signal
+import re
 import statistics
 import subprocess
 import sys
@@ -40,7 +42,6 @@ ONE_STAGE: Final = ReaderConfig().stages[:1]
 ONE_LIBRARY: Final = tuple(
     name for name in (*ReaderConfig().stages, *ReaderConfig().extras) if name != "pyzbar"
 )
-LIBRARIES: Final = "import numpy, cv2, zxingcpp, cryptography.x509, pydantic, sqlite3"
 
 
 class NoAnswer(Exception):
@@ -52,12 +53,26 @@ class Recovery:
     """After one picture.
 
     Args:
-        deaths: of gate processes.
-        wall_s: from the last death until the line rose; RestartSec= is in it.
-        rest_cpu_s, gate_cpu_s: processor time of the unit's ExecStopPost= and of the gate until then.
+        deaths: of eyes.
+        wall_s: from the last death, as a millisecond's look tells it, until the line rose.
+        cpu_s: processor time of the gate, the nursery and the eye in it.
     """
 
     deaths: int
+    wall_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """After a gate was killed.
+
+    Args:
+        wall_s: from its death until the line rose; RestartSec= is in it.
+        rest_cpu_s, gate_cpu_s: processor time of the unit's ExecStopPost=, and of the gate's, the nursery's and
+            the eye's until then.
+    """
+
     wall_s: float
     rest_cpu_s: float
     gate_cpu_s: float
@@ -93,6 +108,46 @@ class Unit:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A gate process, and what it has said; its nursery and eye as /proc tells of them."""
+
+    process: "subprocess.Popen[bytes]"
+    said: Path
+
+    @property
+    def lost(self) -> int:
+        """How many eyes are lost so far."""
+        return self.said.read_text().count("event=eye.lost ")
+
+    @property
+    def eye(self) -> int:
+        """The newest one's process id; 0 before there is one."""
+        born = re.findall(r"event=eye.born .*?pid=(\d+)", self.said.read_text())
+        return int(born[-1]) if born else 0
+
+    @property
+    def nursery(self) -> int:
+        return next((pid for pid in _children(self.process.pid) if "nursery" in _command(pid)), 0)
+
+    def cpu_s(self, *, with_eye: bool) -> float:
+        """Processor time until now of all three, or of the gate and the nursery."""
+        return sum(map(_cpu_s, (self.process.pid, self.nursery, self.eye if with_eye else 0)))
+
+    def await_rise(self, line: Path, risen: int, every_s: float = 0.005) -> Iterator[None]:
+        """Yield now and then until the line has risen.
+
+        Raises:
+            NoAnswer: it does not, or the gate ends.
+        """
+        end = time.monotonic() + PATIENCE_S
+        while look(line).rises == risen:
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise NoAnswer(f"the line did not rise; the gate ended with {self.process.returncode}")
+            yield
+            time.sleep(every_s)
+
+
 def a_gate(folder: Path) -> EnrolledGate:
     """A gate before whose camera, from its start on, a card is held."""
     house = House(folder)
@@ -110,50 +165,81 @@ def a_gate(folder: Path) -> EnrolledGate:
     return gate
 
 
-def recovered(gate: EnrolledGate, poisoned: Sequence[str], most_deaths: int = 20) -> Recovery:
-    """Serve one picture until the card is answered, with so many restarts as that takes.
+def recovered(gate: EnrolledGate, poisoned: Sequence[str], death: str = "abort") -> Recovery:
+    """Serve one picture until the card is answered, however many eyes that costs.
 
     Raises:
-        NoAnswer: it died more often, ended otherwise, or the line never rose.
+        NoAnswer: the gate ended, or the line never rose.
+    """
+    with served(gate, poisoned, death) as gate_process:
+        deaths, died_mono, spent_s = 0, 0.0, 0.0
+        for _ in gate_process.await_rise(gate.config.simulated_relay, 0, 0.001):
+            if gate_process.lost > deaths:
+                deaths, died_mono = gate_process.lost, time.monotonic()
+                spent_s = gate_process.cpu_s(with_eye=False)
+        wall_s, cpu_s = time.monotonic() - died_mono, gate_process.cpu_s(with_eye=True) - spent_s
+        return Recovery(gate_process.lost, wall_s, cpu_s)
+
+
+def restarted(gate: EnrolledGate) -> Restart:
+    """Kill a gate that serves, and start it again as its unit says.
+
+    Raises:
+        NoAnswer: it ended, or the line did not rise.
     """
     unit, line = Unit.of(gate), gate.config.simulated_relay
-    environ = {
-        **os.environ,
-        "POISONED": ",".join(poisoned),
-        "STATE_DIRECTORY": str(gate.config.state / "gate"),
-    }
-    risen, died_mono, rest_cpu_s = look(line).rises, 0.0, 0.0
-    for deaths in range(most_deaths + 1):
-        with _started(unit.gate, environ) as process:
-            end = time.monotonic() + PATIENCE_S
-            while process.poll() is None and look(line).rises == risen and time.monotonic() < end:
-                time.sleep(0.01)
-            if look(line).rises > risen:
-                return Recovery(deaths, time.monotonic() - died_mono, rest_cpu_s, _cpu_s(process.pid))
-            if process.returncode != -signal.SIGABRT:
-                raise NoAnswer(f"the gate ended with {process.returncode}, and the line did not rise")
-        died_mono = time.monotonic()
-        before_s = _children_cpu_s()
-        subprocess.run(unit.rest, env=environ, cwd=ROOT, check=True)
-        rest_cpu_s = _children_cpu_s() - before_s
-        time.sleep(unit.restart_s)
-    raise NoAnswer(f"the gate died {most_deaths + 1} times and answered nobody")
+    with served(gate) as first:
+        for _ in first.await_rise(line, 0):
+            pass
+        first.process.kill()
+        first.process.wait()
+    died_mono, before_s = time.monotonic(), _children_cpu_s()
+    subprocess.run(unit.rest, cwd=ROOT, check=True)
+    rest_cpu_s, risen = _children_cpu_s() - before_s, look(line).rises
+    time.sleep(unit.restart_s)
+    with served(gate) as second:
+        for _ in second.await_rise(line, risen):
+            pass
+        return Restart(time.monotonic() - died_mono, rest_cpu_s, second.cpu_s(with_eye=True))
 
 
 @contextmanager
-def _started(command: Sequence[str], environ: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    process = subprocess.Popen(command, env=environ, cwd=ROOT, stderr=subprocess.DEVNULL)
+def served(gate: EnrolledGate, poisoned: Sequence[str] = (), death: str = "abort") -> Iterator[Served]:
+    """A gate process with these stages poisoned, as its unit starts it."""
+    environ = {**os.environ, "POISONED": ",".join(poisoned), "DEATH": death}
+    environ["STATE_DIRECTORY"] = str(gate.config.state / "gate")
+    said = gate.folder / "said.log"
+    with said.open("wb") as log:
+        process = subprocess.Popen(Unit.of(gate).gate, env=environ, cwd=ROOT, stderr=log)
     try:
-        yield process
+        yield Served(process, said)
     finally:
         process.terminate()
         process.wait()
 
 
+def _children(pid: int) -> list[int]:
+    try:
+        told = [(task / "children").read_text().split() for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return []
+    return [int(child) for task in told for child in task]
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
 def _cpu_s(pid: int) -> float:
-    """Processor time of a living process."""
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    """Processor time of a living process, all its threads; 0 of one that is gone."""
+    try:
+        told = [(task / "schedstat").read_text().split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return 0.0
+    return sum(map(int, told)) / 1e9
 
 
 def _children_cpu_s() -> float:
@@ -161,45 +247,37 @@ def _children_cpu_s() -> float:
     return spent.children_user + spent.children_system
 
 
-def floor_cpu_s(code: str, times: int = 5) -> float:
-    """Processor time that Python takes to start and run some code; the median of some starts."""
-    spent = []
-    for _ in range(times):
-        before_s = _children_cpu_s()
-        subprocess.run([sys.executable, "-c", code], check=True)
-        spent.append(_children_cpu_s() - before_s)
-    return statistics.median(spent)
-
-
-def told(title: str, seen: Sequence[Recovery]) -> str:
-    def middle(figures: Iterator[float]) -> str:
-        ordered = sorted(figures)
-        return f"{statistics.median(ordered):.2f} ({ordered[0]:.2f} to {ordered[-1]:.2f})"
-
-    return "\n".join(
-        (
-            f"{title}: {len(seen)} pictures, deaths by each {sorted({one.deaths for one in seen})}",
-            f"  from the last death to the lock, s      {middle(one.wall_s for one in seen)}",
-            f"  CPU of the rest-pins in between, s      {middle(one.rest_cpu_s for one in seen)}",
-            f"  CPU of the gate until it answered, s    {middle(one.gate_cpu_s for one in seen)}",
-        )
-    )
+def _middle(figures: Iterator[float]) -> str:
+    ordered = sorted(figures)
+    return f"{statistics.median(ordered):.2f} ({ordered[0]:.2f} to {ordered[-1]:.2f})"
 
 
 def main(rounds: int = 5) -> int:
-    for title, poisoned in (("one stage aborts", ONE_STAGE), ("each stage of a library aborts", ONE_LIBRARY)):
-        seen = []
+    kinds = (
+        ("one stage aborts", ONE_STAGE, "abort"),
+        ("each stage of a library aborts", ONE_LIBRARY, "abort"),
+        ("one stage hangs", ONE_STAGE, "hang"),
+    )
+    try:
+        for title, poisoned, death in kinds:
+            seen = []
+            for _ in range(rounds):
+                with tempfile.TemporaryDirectory(prefix="menshen-decoder-drill-") as folder:
+                    seen.append(recovered(a_gate(Path(folder)), poisoned, death))
+            print(f"{title}: {rounds} pictures, eyes lost by each {sorted({one.deaths for one in seen})}")
+            print(f"  from the last loss to the lock, s       {_middle(one.wall_s for one in seen)}")
+            print(f"  CPU of gate, nursery and eye in it, s   {_middle(one.cpu_s for one in seen)}")
+        starts = []
         for _ in range(rounds):
             with tempfile.TemporaryDirectory(prefix="menshen-decoder-drill-") as folder:
-                try:
-                    seen.append(recovered(a_gate(Path(folder)), poisoned))
-                except NoAnswer as fault:
-                    print(f"{title}: {fault}")
-                    return 1
-        print(told(title, seen))
-    print(
-        f"CPU to start Python, s {floor_cpu_s('pass'):.2f}, and with the libraries {floor_cpu_s(LIBRARIES):.2f}"
-    )
+                starts.append(restarted(a_gate(Path(folder))))
+    except NoAnswer as fault:
+        print(fault)
+        return 1
+    print(f"the gate itself is killed: {rounds} times")
+    print(f"  from its death to the lock, s           {_middle(one.wall_s for one in starts)}")
+    print(f"  CPU of rest-pins, s                     {_middle(one.rest_cpu_s for one in starts)}")
+    print(f"  CPU of gate, nursery and eye, s         {_middle(one.gate_cpu_s for one in starts)}")
     return 0
 
 

@@ -181,7 +181,7 @@ for line in sys.stdin:
 """
 
 
-@pytest.mark.timeout(400)  # 200 starts of two processes each
+@pytest.mark.timeout(900)  # 200 starts of four processes each
 def test_killed_at_any_moment_two_hundred_times_no_pulse_lacks_its_event(house, tmp_path):
     import cv2  # noqa: PLC0415  only this test draws pictures
 

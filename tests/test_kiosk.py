@@ -12,6 +12,7 @@ from agent.core.rules import Vows
 from agent.core.sighting import Sighting
 from agent.frames import Frame
 from agent.kiosk import Kiosk, fingerprint
+from agent.ports import DecoderLost
 from tests.core.builders import NORTH, at, grant, listed, static
 
 FRAME = Frame(np.zeros((48, 64), np.uint8), None, 0.0)
@@ -111,6 +112,29 @@ def test_a_reader_that_always_fails_leaves_the_exit_button_working_and_is_told_o
     assert entries[:3] == ["exit.pressed", "unlock", "admitted"]
     assert entries.count(str(Kind.FAULT)) == 1
     assert story.diary.count("pat") == 50
+
+
+def test_a_frame_that_was_lost_with_its_eye_is_journaled_with_the_reason():
+    story, journaled = Story(), []
+    kiosk = story.kiosk()
+
+    class Lost:
+        def read(self, _frame):
+            raise DecoderLost("the reading process died " + 300 * ".")
+
+    class Kept:
+        def append(self, event):
+            journaled.append(event)
+            return True
+
+    kiosk.reader, kiosk.journal = Lost(), Kept()
+    kiosk.serve()
+    (event,) = journaled
+    assert event.facts == {
+        "fault": "DecoderLost",
+        "why": ("the reading process died " + 300 * ".")[:200],
+        "times": 1,
+    }
 
 
 def test_time_goes_on_without_a_camera():

@@ -1,5 +1,6 @@
 """What the commands share: the configuration option, and how a fault is told."""
 
+import _thread
 import contextlib
 import os
 import signal
@@ -52,10 +53,10 @@ def loaded(path: Path, *, with_broker: bool = True) -> GateConfig:
 
 @contextlib.contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call stop on SIGTERM and SIGINT."""
+    """Call stop on SIGTERM and SIGINT, in a thread: what they interrupt may hold the very lock that it wants."""
 
     def asked(_number: int, _frame: FrameType | None) -> None:
-        stop()
+        _thread.start_new_thread(stop, ())
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

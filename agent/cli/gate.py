@@ -1,6 +1,8 @@
 """menshen-agent gate, and rest-pins, which follows it however it ended."""
 
+import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +10,9 @@ from agent.cli.common import config_option, fail, loaded, stopped_by_signals
 from agent.config import GateConfig, board_of
 from agent.last_good import load_or_last_good, remember_good
 from agent.logs import configure
+
+if TYPE_CHECKING:
+    from agent.vision.nursed import Nursery
 
 
 @click.command()
@@ -22,8 +27,17 @@ def gate(config_path: Path) -> None:
     Example:
       menshen-agent gate --config /etc/menshen/gate.toml
     """
+    # First, so that it loads the decoders while this process loads the rest.
+    from agent.vision.nursed import Nursery  # noqa: PLC0415
+
+    with contextlib.closing(Nursery()) as nursery:
+        _serve(config_path, nursery)
+
+
+def _serve(config_path: Path, nursery: "Nursery") -> None:
     # Imported here, so that the other commands do not wait for camera and pins.
     from agent.device_key import KeyFault  # noqa: PLC0415
+    from agent.vision.confined import unreadable  # noqa: PLC0415
     from agent.wiring.gate import gate_process  # noqa: PLC0415
     from hw.cameras import CameraFault  # noqa: PLC0415
     from hw.pins import PinsFault  # noqa: PLC0415
@@ -33,8 +47,12 @@ def gate(config_path: Path) -> None:
         loaded(config_path, with_broker=False)
         return
     configure(gate=config.gate, process="gate")
+    unreadable()
     try:
-        with gate_process(config, config_faults=faults) as parts, stopped_by_signals(parts.stop):
+        with (
+            gate_process(config, config_faults=faults, nursery=nursery) as parts,
+            stopped_by_signals(parts.stop),
+        ):
             if not faults:
                 remember_good(config)
             parts.kiosk.serve()

@@ -14,6 +14,7 @@ Published retained on the gate's health topic, once a minute and when it changes
     camera_fps      frames a second, over the last half minute
     decode_ms       mean time to look through one frame
     decode_most_ms  the longest
+    decoders_lost   how many reading processes have crashed or hung since the gate started
     journal         good; late while the card does not take events
     queue           events that the office does not have yet
     disk_free_mb    of the card
@@ -52,6 +53,7 @@ class GateHealth:
     camera_fps: float = 0.0
     decode_ms: float = 0.0
     decode_most_ms: float = 0.0
+    decoders_lost: int = 0
     journal: str = "good"
 
     def to_bytes(self) -> bytes:
@@ -106,6 +108,7 @@ def message(gate: GateHealth, machine: Machine, utc: float, queue: int, version:
         "camera_fps": gate.camera_fps,
         "decode_ms": gate.decode_ms,
         "decode_most_ms": gate.decode_most_ms,
+        "decoders_lost": gate.decoders_lost,
         "journal": gate.journal,
         "queue": queue,
         "disk_free_mb": machine.disk_free_mb,

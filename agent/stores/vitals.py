@@ -16,7 +16,7 @@ import structlog
 
 from agent.core.health import MAX_BYTES, GateHealth
 from agent.core.sighting import Sighting
-from agent.ports import Camera, Decoder
+from agent.ports import Camera, Decoder, DecoderLost
 
 if TYPE_CHECKING:
     from agent.frames import Frame, Grey
@@ -29,9 +29,10 @@ _log = structlog.get_logger("agent.stores.vitals")
 
 
 class Pulse:
-    """Counts frames and the time it takes to look through them; one writer, one reader."""
+    """Counts frames, the time it takes to look through them, and decoders lost; one writer, one reader."""
 
     def __init__(self) -> None:
+        self.lost = 0
         self._frames = self._reads = 0
         self._read_s = self._most_s = 0.0
         self._since = time.monotonic()
@@ -84,6 +85,9 @@ class _TimedReader:
         began = time.perf_counter()
         try:
             return self._reader.read(frame)
+        except DecoderLost:
+            self._pulse.lost += 1
+            raise
         finally:
             self._pulse.looked(time.perf_counter() - began)
 

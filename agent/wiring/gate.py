@@ -24,7 +24,7 @@ from agent.core.notices import ListSwitched, Notice
 from agent.device_key import load_signer
 from agent.kiosk import Kiosk
 from agent.notify import watchdog_from
-from agent.ports import Camera, Clock
+from agent.ports import Camera, Clock, DecoderLost
 from agent.stores import vows as vows_file
 from agent.stores.anchor import Anchor
 from agent.stores.follower import ListFollower
@@ -32,8 +32,8 @@ from agent.stores.inspections import take as take_inspections
 from agent.stores.running import Ended, Running
 from agent.stores.uses import UseReader
 from agent.stores.vitals import Pulse
-from agent.vision import Reader
-from agent.vision.crash_note import CrashNote
+from agent.vision.eye import DEADLINE_S, TICK_S, Eye
+from agent.vision.nursed import Nursery
 from agent.wiring.hands import hands_of, journal_of
 from agent.wiring.patience import PatientCamera
 from agent.wiring.rounds import health_file_of, hearing_of, housekeeping_of, order_desk_of
@@ -44,6 +44,7 @@ from hw.machine import boot_id
 from hw.voice import Voice, sound_device
 
 _NO_PICTURE: Final = "no picture comes; the gate starts afresh"
+_NO_EYE: Final = "the reading process does not start; the exit button is served, and it is tried again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +71,21 @@ def gate_process(
     config_faults: Sequence[str] = (),
     clock: Clock | None = None,
     camera: Camera | None = None,
+    nursery: Nursery | None = None,
 ) -> Iterator[Gate]:
     """Put the gate together and take it apart again, the lock at rest before and after.
 
     Args:
         config_faults: what is wrong with the newer configuration that is not used; journaled.
         clock, camera: in place of the configured ones, to replay a recording.
+        nursery: one that is being started already; else one is.
     Raises:
         KeyFault, PinsFault, CameraFault, OSError: this machine cannot be a gate; says why.
     """
-    sign = load_signer(config.journal_key)
     with contextlib.ExitStack() as stack:
+        # Before there is a key in this process, a pin or a thread; it loads the decoders meanwhile.
+        eye = stack.enter_context(contextlib.closing(_eye_of(config, nursery)))
+        sign = load_signer(config.journal_key)
         # The outputs first, so that the lock is at rest while everything else gets ready.
         voice = Voice(config.voice.prompts, config.voice.languages) if sound_device() else None
         outputs, inputs = stack.enter_context(hands_of(config, voice))
@@ -89,8 +94,7 @@ def gate_process(
         stack.callback(journal.close)
         before = journal.recall()
         floored.raise_floor(before.newest_utc)
-        older = UseReader(config.journal_file)
-        stack.callback(older.close)
+        older = stack.enter_context(contextlib.closing(UseReader(config.journal_file)))
         memory = Memory(before.uses, older.use_of, whole=before.whole)
 
         root = config.root.read_bytes()
@@ -107,8 +111,7 @@ def gate_process(
             camera or open_camera(config.camera), watch, lambda: gatekeeper.door.state is State.LOCKED
         )
         stack.callback(patient.close)
-        watchdog = watchdog_from()
-        stack.callback(watchdog.close)
+        watchdog = stack.enter_context(contextlib.closing(watchdog_from()))
         pulse = Pulse()
         eyes = MachineEyes(lambda tried: read_machine(config.journal_file.parent, with_card=tried))
         stack.callback(eyes.close)
@@ -117,7 +120,7 @@ def gate_process(
         desk = order_desk_of(config, gatekeeper, journal, floored, before.spent)
         kiosk = Kiosk(
             camera=pulse.camera(patient),
-            reader=pulse.reader(Reader(config.reader, CrashNote(config.state / "gate" / "looking"))),
+            reader=pulse.reader(eye),
             gatekeeper=gatekeeper,
             outputs=outputs,
             inputs=inputs,
@@ -146,12 +149,25 @@ def gate_process(
         journal.keep_house(housekeeping_of(config, gatekeeper, floored))
         stack.callback(health_file_of(config, gatekeeper, journal, floored, pulse).close)
         outputs.ready()
+        _await(eye, kiosk)
         watchdog.ready()
         yield Gate(kiosk, patient)
         watchdog.stopping()
         if patient.given_up:
             kiosk.perform(_said(Kind.FAULT, floored, fault="camera", why=_NO_PICTURE))
         running.end()
+
+
+def _eye_of(config: GateConfig, nursery: Nursery | None) -> Eye:
+    recorded = config.camera.kind in {"folder", "video"}  # of which no frame is skipped
+    return Eye(
+        config.reader, config.state / "gate" / "looking", nursery, wait_s=DEADLINE_S if recorded else TICK_S
+    )
+
+
+def _await(eye: Eye, kiosk: Kiosk) -> None:
+    if not eye.ready():
+        kiosk.perform(_said(Kind.FAULT, kiosk.clock, fault=DecoderLost.__name__, why=_NO_EYE))
 
 
 def _said(kind: Kind, clock: Clock, **facts: Fact) -> Actions:

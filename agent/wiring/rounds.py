@@ -81,6 +81,7 @@ def health_file_of(
             camera_fps=figures[0],
             decode_ms=figures[1],
             decode_most_ms=figures[2],
+            decoders_lost=pulse.lost,
             journal="late" if journal.troubled else "good",
         )
 

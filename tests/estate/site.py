@@ -277,9 +277,12 @@ class Estate:
 
     def _codes_of(self, pass_ids: list[str]) -> dict[str, str]:
         """What is printed on these cards; `menshen-office code` would take half a minute for all."""
-        from office.models import Pass  # noqa: PLC0415  the home is in use since the last command
+        from office.issuing import Codes  # noqa: PLC0415  the home is in use since the last command
+        from office.models import Pass  # noqa: PLC0415
 
-        return dict(Pass.objects.filter(pass_id__in=pass_ids).values_list("pass_id", "code"))
+        codes = Codes.here()
+        held = Pass.objects.filter(pass_id__in=pass_ids).select_related("person__site")
+        return {one.pass_id: text for one in held if (text := codes.of(one))}
 
     # --- what people hold ----------------------------------------------------------------
 

@@ -113,6 +113,10 @@ def test_what_each_must_do_each_can(reports, role):
         assert reports[role]["read /etc/menshen/gate.toml"] == "done"
 
 
+def test_a_picture_is_read_behind_a_filter_of_its_own_within_the_units(reports):
+    assert reports["gate"]["read a code with an eye behind its filter"] == "done"
+
+
 @pytest.mark.parametrize("role", [*PAIR, "safe"])
 def test_who_keeps_the_gates_data_can_keep_and_read_them(reports, role):
     needed = (

@@ -101,6 +101,11 @@ class Eye:
         return self._born.pid if self._born else 0
 
     @property
+    def filtered(self) -> bool:
+        """Whether there is an eye, behind its filter; see agent.vision.confined."""
+        return self._born is not None and self._born.filtered
+
+    @property
     def nursery_pid(self) -> int:
         return self._nursery.pid if self._nursery else 0
 

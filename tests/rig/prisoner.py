@@ -72,6 +72,8 @@ def main(role: str) -> None:
     attempt("ask systemd for something", ask_systemd)
     attempt("give a file to another user", lambda: give_away(role))
     attempt("load the native libraries", load_native)
+    if role == "gate":
+        attempt("read a code with an eye behind its filter", see)
     attempt("keep a database", lambda: keep_database(role))
     attempt("rest the pins of a simulated board", rest)
     if role in {"gate", "sync"}:
@@ -130,6 +132,27 @@ def load_native() -> None:
     cv2.GaussianBlur(picture, (5, 5), 1.2)
     zxingcpp.read_barcodes(picture)
     ed25519.Ed25519PrivateKey.generate().sign(b"")
+
+
+def see() -> None:
+    """What the unit forbids must leave the nursery and its eye all that they need."""
+    import cv2  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
+    from agent.logs import configure  # noqa: PLC0415
+    from agent.vision import ReaderConfig  # noqa: PLC0415
+    from agent.vision.eye import Eye  # noqa: PLC0415
+
+    configure(process="gate")  # to standard error: the report is on the other
+    code = np.asarray(cv2.QRCodeEncoder.create().encode("A PASS"), np.uint8)
+    picture = np.pad(code, 4, constant_values=255).repeat(6, axis=0).repeat(6, axis=1)
+    with contextlib.closing(Eye(ReaderConfig(), Path("/run/menshen-gate/looking"), wait_s=PATIENCE_S)) as eye:
+        eye.ready()
+        if not eye.filtered:
+            raise PermissionError
+        (sighting,) = eye.read(picture)
+        if sighting.text != "A PASS":
+            raise LookupError
 
 
 def keep_database(role: str) -> None:

@@ -53,13 +53,15 @@ def told(events: list[dict]) -> list[str]:
     ]
 
 
-def serve(gate, seconds: float) -> None:
-    """Let the gate run for so long, in this process."""
+def serve(gate, seconds: float, *meanwhile: threading.Timer) -> None:
+    """Let the gate run for so long, in this process; timers begin when it does."""
     with gate_process(gate.config) as parts:
-        timer = threading.Timer(seconds, parts.stop)
-        timer.start()
+        timers = [threading.Timer(seconds, parts.stop), *meanwhile]
+        for timer in timers:
+            timer.start()
         parts.kiosk.serve()
-        timer.join()
+        for timer in timers:
+            timer.join()
 
 
 def test_a_phone_and_a_card_are_let_in_and_a_forged_one_is_not(house):
@@ -103,10 +105,7 @@ def test_a_gate_without_a_list_refuses_and_takes_the_list_when_it_comes(house):
     gate = house.enrol("waiting")
     card = {"seconds": 1.5, "text": house.card("wang"), "medium": "card"}
     gate.script({**card, "at_s": 0.2}, {**card, "at_s": 5.0})
-    bring = threading.Timer(2.5, gate.bring_list)
-    bring.start()
-    serve(gate, 8.0)
-    bring.join()
+    serve(gate, 8.0, threading.Timer(2.5, gate.bring_list))
     assert told(events_of(gate)) == ["no_list", "admitted"]
 
 

@@ -84,7 +84,7 @@ def gate_process(
     """
     with contextlib.ExitStack() as stack:
         # Before there is a key in this process, a pin or a thread; it loads the decoders meanwhile.
-        eye = stack.enter_context(contextlib.closing(_eye_of(config, nursery)))
+        eye = stack.enter_context(contextlib.closing(_eye_of(config, nursery, replayed=camera is not None)))
         sign = load_signer(config.journal_key)
         # The outputs first, so that the lock is at rest while everything else gets ready.
         voice = Voice(config.voice.prompts, config.voice.languages) if sound_device() else None
@@ -158,8 +158,8 @@ def gate_process(
         running.end()
 
 
-def _eye_of(config: GateConfig, nursery: Nursery | None) -> Eye:
-    recorded = config.camera.kind in {"folder", "video"}  # of which no frame is skipped
+def _eye_of(config: GateConfig, nursery: Nursery | None, *, replayed: bool) -> Eye:
+    recorded = replayed or config.camera.kind in {"folder", "video"}  # of which no frame is skipped
     return Eye(
         config.reader, config.state / "gate" / "looking", nursery, wait_s=DEADLINE_S if recorded else TICK_S
     )

@@ -7,15 +7,13 @@ the old issuer signed is forged.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from office.faults import OfficeFault
 from office.files import sync_directory
 from office.keyring import Keyring, names
 from office.models import Pass, PassState
 from office.repository import Trust
-
-_STILL_OPEN: Final = (PassState.LIVE, PassState.SUSPENDED)
 
 
 def make(in_use: Path, beside: Path, public: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +45,8 @@ def take(in_use: Path, beside: Path, trust: Trust) -> list[Pass]:
     Args:
         trust: what the ceremony signed.
     Returns:
-        The printed passes that still open, whose codes are others from now on.
+        The printed passes that still open, whose codes are others from now on. One that is suspended has no
+        code to print until it is resumed.
     Raises:
         OfficeFault: there are none, or the ceremony has not signed for them.
     """
@@ -57,7 +56,7 @@ def take(in_use: Path, beside: Path, trust: Trust) -> list[Pass]:
     printed: list[Pass] = []
     if waiting >= set(names()):  # nothing has been moved yet
         _signed_for(Keyring.load(beside), trust)
-        held = Pass.objects.filter(state__in=_STILL_OPEN, on_phone=False, person__key__isnull=False)
+        held = Pass.objects.filter(state=PassState.LIVE, on_phone=False, person__key__isnull=False)
         printed = list(held.order_by("pk"))
     for name in sorted(waiting):
         (beside / f"{name}.pem").replace(in_use / f"{name}.pem")

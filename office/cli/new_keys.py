@@ -29,7 +29,8 @@ def command(take: bool, trust: Path | None, home: Path | None) -> None:
     """Make the office's keys anew, because somebody else may have them: in two steps, with the ceremony between.
 
     Until the second step the office goes on with the old ones. After it, `publish`, and start `serve` and
-    `ingest` again. Phones go on; printed codes are to be printed again, and their passes are named.
+    `ingest` again. Phones go on; printed codes are to be printed again, and their passes are named;
+    those of suspended passes when they are resumed.
 
     \b
     Example:

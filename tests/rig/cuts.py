@@ -15,6 +15,8 @@ from tests.rig.kiosk import RELAY, SLOT, Kiosk
 from tests.rig.street import GATE, Street
 
 LOAD_S = (0.5, 12.0)
+TRIES = 3
+"""People hold a code up again; on a machine that others use, three seconds may be two frames."""
 JOURNAL = "/var/lib/menshen/gate/journal.db"
 
 
@@ -25,6 +27,7 @@ class Tally:
     cuts: int = 0
     boots_s: list[float] = field(default_factory=list)
     ready_s: list[float] = field(default_factory=list)
+    shown: int = 0
     rises: int = 0
     admitted: int = 0
     events: int = 0
@@ -34,7 +37,8 @@ class Tally:
         boots, ready = sorted(self.boots_s), sorted(self.ready_s)
         return (
             f"{self.cuts} cuts; up again after {boots[len(boots) // 2]:.0f} s, at most {boots[-1]:.0f}; the gate serves after "
-            f"{ready[len(ready) // 2]:.0f} s, at most {ready[-1]:.0f}; {self.rises} pulses for {self.admitted} admissions; "
+            f"{ready[len(ready) // 2]:.0f} s, at most {ready[-1]:.0f}; {self.rises} pulses for {self.admitted} admissions "
+            f"of {self.shown} codes held up; "
             f"{self.events} events, faults: {self.faults or 'none'}"
         )
 
@@ -67,9 +71,13 @@ def run(kiosk: Kiosk, street: Street, cuts: int, seed: int = 7) -> Tally:
                 f"cut {number + 1}: the office has {len(lost)} events that the gate has lost: {sorted(lost)[:3]}"
             )
         prepare(kiosk, street)
-        kiosk.show(dice.randrange(2))
-        journaled = events(kiosk)
-        admitted = admissions(journaled)
+        shown = dice.randrange(2)
+        for _ in range(TRIES):
+            kiosk.show(shown)
+            tally.shown += 1
+            journaled = events(kiosk)
+            if admitted := admissions(journaled):
+                break
         tally.events = len(journaled)
         rises = [at for at, level in kiosk.moments(RELAY) if level]
         tally.rises += len(rises)
@@ -77,7 +85,7 @@ def run(kiosk: Kiosk, street: Street, cuts: int, seed: int = 7) -> Tally:
         if len(rises) > len(admitted):
             tally.faults.append(f"cut {number + 1}: {len(rises)} pulses for {len(admitted)} admissions")
         if not admitted:
-            tally.faults.append(f"cut {number + 1}: a pass was held up and nobody was admitted")
+            tally.faults.append(f"cut {number + 1}: a pass was held up {TRIES} times and nobody was admitted")
         print(f"\n{tally}", flush=True)
     tally.faults += settled(kiosk, street, tally)
     return tally

@@ -32,7 +32,7 @@ say "building a kernel from Debian's $source in $work; some 12 CPU minutes, once
 {
     (cd "$work" && apt-get download -q "$source" && dpkg-deb -x "$source"_*.deb . && tar xf "usr/src/$source.tar.xz") &&
     cd "$work/$source" &&
-    patch -p1 <"$here/kernel/pins.patch" &&
+    cat "$here"/kernel/*.patch | patch -p1 &&
     make ARCH=um defconfig &&
     ARCH=um scripts/kconfig/merge_config.sh -m .config "$here/kernel/config" &&
     make ARCH=um olddefconfig

@@ -455,10 +455,14 @@ class Day:
         """Wait until each gate that is on has heard its fellows up to these events, or what came later."""
         for site in sites:
             gates = [gate for gate in self.gates.values() if gate.plan.site == site and gate.online]
-            self._until(
-                f"the gates of {site} have told each other",
-                lambda gates=gates: all(_has_heard(gate, gates, newest) for gate in gates),
-            )
+            try:
+                self._until(
+                    f"the gates of {site} have told each other",
+                    lambda gates=gates: all(_has_heard(gate, gates, newest) for gate in gates),
+                )
+            except EstateFault as fault:
+                heard = {gate.plan.name: gate.ask("look")["heard"] for gate in gates}
+                raise EstateFault(f"{fault}; wanted {newest}, heard {heard}") from None
 
     def _until_kept(self, sites: Iterable[str]) -> None:
         """Wait until the office has everything that the gates of these sites have journaled."""
@@ -478,8 +482,7 @@ def _has_heard(gate: GateAtWork, fellows: list[GateAtWork], newest: dict[str, st
     heard = gate.ask("look")["heard"]
     for fellow in fellows:
         epoch, _, seq = newest.get(fellow.plan.key, "").partition("/")
-        its_epoch, _, its_seq = heard.get(fellow.plan.name, "/0").partition("/")
-        if fellow is not gate and epoch and (its_epoch != epoch or int(its_seq) < int(seq)):
+        if fellow is not gate and epoch and heard.get(fellow.plan.name, {}).get(epoch, 0) < int(seq):
             return False
     return True
 

@@ -106,7 +106,7 @@ class Stage:
     cues: "queue.Queue[dict[str, Any] | None]" = field(default_factory=queue.Queue)
     gate: Gate | None = None
     eyes: Eyes | None = None
-    heard: dict[str, str] = field(default_factory=dict)
+    heard: dict[str, dict[str, int]] = field(default_factory=dict)
     _count: int = 0
     _closed: bool = False
 
@@ -135,16 +135,21 @@ class Stage:
         self._closed = True
 
     def overhearing(self, news: Callable[[], Sequence[Notice]]) -> Callable[[], Sequence[Notice]]:
-        """The same news; what fellows told is noted on its way to the gatekeeper."""
+        """The same news; what fellows told is noted on its way to the gatekeeper: the latest of each start.
+
+        What a fellow told before its own restart may well come after what it told since.
+        """
         self.heard = {
-            gate: f"{place.epoch}/{place.seq}" for gate, place in upto_of(self.config.heard_file).items()
+            gate: {place.epoch: place.seq} for gate, place in upto_of(self.config.heard_file).items()
         }
 
         def told() -> Sequence[Notice]:
             notices = news()
             for notice in notices:
                 if isinstance(notice, Told):
-                    self.heard[notice.upto.gate] = f"{notice.upto.epoch}/{notice.upto.seq}"
+                    place = notice.upto
+                    starts = self.heard.setdefault(place.gate, {})
+                    starts[place.epoch] = max(place.seq, starts.get(place.epoch, 0))
             return notices
 
         return told

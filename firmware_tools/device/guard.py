@@ -476,11 +476,21 @@ def retry(
     Returns:
         What was done, as a sentence.
     """
-    while (door := _door(health)) in NEEDED:
-        print(f"guard: the door is {door}; the gate is tried later", flush=True)
-        wait(LOOK_EVERY_S)
+    quiet(health, wait)
     start("menshen-gate.service")
     return "the gate is tried again"
+
+
+def quiet(health: Path = HEALTH, wait: Callable[[float], None] = time.sleep) -> str:
+    """Return when nobody is just being let out, and no fire holds the door.
+
+    Returns:
+        How the door is, as a sentence.
+    """
+    while (door := _door(health)) in NEEDED:
+        print(f"guard: the door is {door}; later", flush=True)
+        wait(LOOK_EVERY_S)
+    return f"the door is {door}"
 
 
 def _door(health: Path) -> str:
@@ -662,7 +672,7 @@ def _flush(directory: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """menshen-guard begin|adopt|watch|back|retry, for systemd's units."""
+    """menshen-guard begin|adopt|watch|back|retry|well|quiet, for systemd's units and for whoever watches a base system."""
     parser = argparse.ArgumentParser(
         prog="menshen-guard", description="Which of two slots runs, and the way back."
     )
@@ -672,6 +682,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--within", type=float, default=HEALTH_S, metavar="SECONDS")
     parser.add_argument("--every", type=float, default=LOOK_EVERY_S, metavar="SECONDS")
+    parser.add_argument("--online", action="store_true", help="well: the broker must be reached, too")
     asked = parser.parse_args(arguments)
     try:
         if said := _DEEDS[asked.what](Slots(asked.slots), asked):
@@ -736,12 +747,39 @@ def _backs(slots: Slots, asked: argparse.Namespace) -> str:
     return said
 
 
+def _is_well(slots: Slots, asked: argparse.Namespace) -> str:
+    """Whether this machine is well: its gate and the technician's link, or the link alone where there is no gate yet.
+
+    Raises:
+        GuardFault: it is not; says what is wrong.
+    """
+    if asked.config.exists():
+        agent = slots.root / "current" / "venv" / "bin" / "menshen-agent"
+        check = [
+            str(agent),
+            "healthy",
+            "--config",
+            str(asked.config),
+            *(["--online"] if asked.online else []),
+        ]
+    else:
+        check = ["systemctl", "is-active", "menshen-provision.service"]
+    well, found = _ask(check, LOOK_LONGEST_S)
+    if not asked.config.exists():
+        found = f"menshen-provision is {found}"
+    if why := fallen() if well else found:
+        raise GuardFault(why)
+    return "all is well"
+
+
 _DEEDS: Final[dict[str, Callable[[Slots, argparse.Namespace], str]]] = {
     "begin": _begins,
     "adopt": _adopts,
     "watch": _watches,
     "back": _backs,
     "retry": lambda _slots, _asked: retry(),
+    "well": _is_well,
+    "quiet": lambda _slots, _asked: quiet(),
 }
 
 

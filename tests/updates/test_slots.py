@@ -377,7 +377,7 @@ def test_safe_mode_is_not_left_while_somebody_is_let_out(tmp_path, capsys):
     assert guard.retry(health, goes_on, started.append) == "the gate is tried again"
     assert (doors, started) == ([], ["menshen-gate.service"])
     assert capsys.readouterr().out.splitlines() == [
-        f"guard: the door is {door}; the gate is tried later" for door in ("released", "opening")
+        f"guard: the door is {door}; later" for door in ("released", "opening")
     ]
 
 
@@ -388,3 +388,17 @@ def test_history_is_numbered_and_bounded():
     assert [one["n"] for one in state.history] == list(range(25, 41))
     assert State.from_bytes(state.to_bytes()) == state
     assert len(state.to_bytes()) < 8192
+
+
+def test_whoever_watches_a_base_system_asks_the_guard_whether_the_machine_is_well(slots, tmp_path, capsys):
+    config, agent = tmp_path / "gate.toml", slots.root / "current/venv/bin/menshen-agent"
+    config.touch()
+    agent.write_text(
+        '#!/bin/sh\n[ "$4" != --online ] || { echo "the broker is not reached"; exit 1; }\necho well\n'
+    )
+    agent.chmod(0o755)
+    words = ["well", "--slots", str(slots.root), "--config", str(config)]
+    assert guard.main(words) == 0
+    assert capsys.readouterr().out == "guard: all is well\n"
+    assert guard.main([*words, "--online"]) == 3
+    assert capsys.readouterr().err == "guard: the broker is not reached\n"

@@ -48,6 +48,11 @@ def image() -> None:
     metavar="UNIX_SECONDS",
     help="Nothing in the image is newer; else the bundle's time. Also SOURCE_DATE_EPOCH.",
 )
+@click.option(
+    "--base-certificate",
+    type=_FILE,
+    help="PEM. The image takes later base systems that its key has signed; without it, none.",
+)
 @click.option("--mirror", metavar="URL", help="Debian's archive of a certain day, in place of today's.")
 @click.option("--same-as", type=_FILE, help="An earlier image's account: refuse other packages than it had.")
 @click.option(
@@ -63,6 +68,7 @@ def build(  # noqa: PLR0913, PLR0917  an option each
     arch: str,
     units: Path,
     built: int | None,
+    base_certificate: Path | None,
     mirror: str | None,
     same_as: Path | None,
     work: Path,
@@ -86,6 +92,7 @@ def build(  # noqa: PLR0913, PLR0917  an option each
         mirror=mirror,
         same_as=same_as,
         work=work,
+        certificate=base_certificate,
     )
     try:
         path, _ = building.build(
@@ -94,6 +101,36 @@ def build(  # noqa: PLR0913, PLR0917  an option each
     except ImageFault as fault:
         raise Told(str(fault)) from fault
     _tell(path, path.with_suffix(".json"))
+
+
+@image.command()
+@click.argument("path", metavar="IMAGE", type=_FILE)
+@_account
+@click.option("--out", required=True, type=_DIRECTORY, help="Where the bundle goes.")
+@click.option(
+    "--certificate", required=True, type=_FILE, help="PEM, as --base-certificate of the kiosks' image."
+)
+@click.option("--key", required=True, type=_FILE, help="PEM, the certificate's private key.")
+def base(path: Path, account_file: Path | None, out: Path, certificate: Path, key: Path) -> None:
+    """Sign an image's base system as a bundle for kiosks that run an earlier one.
+
+    \b
+    Example:
+      menshen-firmware image base IMAGES/menshen-0.2.0-trixie-amd64.img --out BASES --certificate base.pem --key base.key
+    """
+    from firmware_tools.image import account, carried  # noqa: PLC0415
+    from firmware_tools.image.recipe import ImageFault  # noqa: PLC0415
+
+    try:
+        said = account.read(account_file or path.with_suffix(".json"))
+        made = carried.carry(path, said, out, carried.Signer(certificate, key))
+    except ImageFault as fault:
+        raise Told(str(fault)) from fault
+    click.echo(f"{made}")
+    click.echo(
+        f"  holds  base system {said.base_version} for {said.arch}, {made.stat().st_size / 1e6:.0f} MB"
+    )
+    click.echo("  next   on a kiosk, as root: menshen-base install FILE")
 
 
 @image.command()
@@ -151,5 +188,8 @@ def _tell(path: Path, account_file: Path) -> None:
     click.echo(
         f"  built     nothing in it is newer than {datetime.fromtimestamp(said.built_utc, UTC):%Y-%m-%d %H:%M} UTC"
     )
+    if said.base_version:
+        takes = f"takes others signed for the certificate {said.takes}" if said.takes else "takes no other"
+        click.echo(f"  base      {said.base_version}, {takes}")
     for one in said.partitions:
         click.echo(f"  {one.name:<15} {one.bytes // MIB:>5} MiB  {one.sha256 or 'empty'}")

@@ -6,5 +6,6 @@ contents    every file of an image in one list, whose hash says whether two imag
 packing     file systems and partitions, in one file
 ready       why it can't be built here, before anything is done
 build       all of it in order
+carried     a base system as a bundle that RAUC installs beside the one that runs
 account     what an image says of itself, and whether a card still holds it
 """

@@ -37,6 +37,8 @@ class Account(BaseModel):
         built_utc: Unix seconds; nothing in the image is newer.
         contents: the hash of the list of all files; the same for the same inputs.
         packages: Debian's, each with its version.
+        base_version: of the base system, as it says itself; empty in accounts of before there was one.
+        takes: the hash of the certificate whose key signs later base systems for it; empty if it takes none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -49,6 +51,8 @@ class Account(BaseModel):
     contents: _Sha256
     partitions: Annotated[tuple[Held, ...], Field(strict=False)]
     packages: Mapping[str, str]
+    base_version: str = ""
+    takes: _Sha256 = ""
 
 
 def write(path: Path, account: Account) -> None:

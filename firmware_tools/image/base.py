@@ -82,19 +82,41 @@ def packages(root: Path) -> dict[str, str]:
     return dict(sorted(line.split(" ", 1) for line in lines))
 
 
-def furnish(recipe: Recipe, root: Path, units: Path, guard: Path) -> None:
+def furnish(recipe: Recipe, root: Path, units: Path, guard: Path, version: str) -> None:
     """Lay our files and units over it, and decide what never starts.
 
     Args:
         units: the folder systemd/, whose install.sh says what of it goes where.
         guard: the program that decides between slots; a part of the base system.
+        version: of the base system, which it says itself.
     """
     for source in sorted(path for path in recipe.files.rglob("*") if path.is_file()):
         _put(source, root / source.relative_to(recipe.files))
-    for folder in ("etc/menshen", "etc/NetworkManager/system-connections", DATA):
+    for folder in ("etc/menshen", "media/base", "etc/NetworkManager/system-connections", DATA):
         (root / folder).mkdir(parents=True, exist_ok=True)
     _ours(["sh", str(units / "install.sh"), "kiosk", str(root), str(guard)])
     _ours(["systemctl", f"--root={root}", "mask", *_NEVER_STARTED])
+    with (root / "usr/lib/os-release").open("a") as file:
+        file.write(f'IMAGE_ID="{recipe.family}"\nIMAGE_VERSION="{version}"\n')
+
+
+def keyed(recipe: Recipe, root: Path, certificate: bytes) -> None:
+    """Let the base system take others of its family, if they are signed by this certificate's key.
+
+    Source: RAUC's manual, "System Configuration File".
+    """
+    folder = root / "etc/rauc"
+    folder.mkdir(exist_ok=True)
+    (folder / "keyring.pem").write_bytes(certificate)
+    slots = "".join(
+        f"\n[slot.base.{number}]\ndevice=/dev/disk/by-partlabel/menshen-base-{name}\ntype=raw\nbootname={name}\n"
+        for number, name in enumerate(("a", "b"))
+    )
+    (folder / "system.conf").write_text(
+        f"[system]\ncompatible={recipe.family}\nbootloader=custom\nbundle-formats=verity\nmountprefix=/run/rauc/mnt\n"
+        f"data-directory=/{DATA}/base\n\n[keyring]\npath=/etc/rauc/keyring.pem\n\n"
+        f"[handlers]\nbootloader-custom-backend=/usr/lib/menshen/bases.py\n{slots}"
+    )
 
 
 def first_slot(root: Path, bundle: Path, built_utc: int, log: Path) -> None:

@@ -1,17 +1,19 @@
 """From a recipe and a bundle to an image: in order, and not begun where it can't end."""
 
 import contextlib
+import hashlib
 import os
 import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from firmware_tools import bundle as bundles
-from firmware_tools.image import account, base, contents, packing, ready
+from firmware_tools.image import account, base, carried, contents, packing, ready
 from firmware_tools.image.recipe import ImageFault, Recipe
 from firmware_tools.manifest import BundleFault, Manifest
 
@@ -31,6 +33,7 @@ class Order:
         mirror: in place of the recipe's archives, such as a snapshot.
         same_as: an account whose packages, versions and all, must be the ones that come.
         work: where to build; some 6 GB.
+        certificate: PEM, whose key signs later base systems for it; None is an image that takes none.
     """
 
     bundle: Path
@@ -41,6 +44,7 @@ class Order:
     mirror: str | None = None
     same_as: Path | None = None
     work: Path = Path("/var/tmp")  # noqa: S108  the place for large things; a folder of our own is made in it
+    certificate: Path | None = None
 
 
 def build(recipe: Recipe, order: Order, say: Say = lambda _step: None) -> tuple[Path, account.Account]:
@@ -53,6 +57,8 @@ def build(recipe: Recipe, order: Order, say: Say = lambda _step: None) -> tuple[
     """
     manifest = _ready(recipe, order)
     built_utc = order.built_utc or manifest.built_utc
+    base_version = f"{datetime.fromtimestamp(built_utc, UTC):%Y.%m.%d.%H%M}"
+    certificate = carried.certificate(order.certificate) if order.certificate else b""
     wanted = account.read(order.same_as).packages if order.same_as else None
     bundle_sha256 = base.sha256(order.bundle)
     name = f"menshen-{manifest.version}-{recipe.suite}-{recipe.arch}"
@@ -68,10 +74,12 @@ def build(recipe: Recipe, order: Order, say: Say = lambda _step: None) -> tuple[
             packages = base.packages(root)
             _unless(ready.moved_on(packages, wanted) if wanted else "")
             say(f"{len(packages)} packages; menshen's units, and slot a from {order.bundle.name}")
-            base.furnish(recipe, root, order.units, order.guard)
+            base.furnish(recipe, root, order.units, order.guard, base_version)
+            if certificate:
+                base.keyed(recipe, root, certificate)
             base.first_slot(root, order.bundle, built_utc, log)
             boot.mkdir()
-            packing.boot_tree(recipe, root, boot)
+            packing.boot_tree(recipe, root, boot, base_version)
             base.tidy(root, data, built_utc)
             trees = {"base": root, "data": data, "boot": boot}
             for tree in trees.values():
@@ -92,6 +100,8 @@ def build(recipe: Recipe, order: Order, say: Say = lambda _step: None) -> tuple[
                 account.Held(name=p.name, start=p.start, bytes=p.bytes, sha256=p.sha256) for p in made
             ),
             packages=packages,
+            base_version=base_version,
+            takes=hashlib.sha256(certificate).hexdigest() if certificate else "",
         )
         account.write(image.with_suffix(".json"), said)
     except OSError as fault:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from firmware_tools.device.bases import INSIDE, KERNEL, entry_text
 from firmware_tools.image.recipe import MIB, ImageFault, Recipe
 
 KERNEL_OPTIONS: Final = "rootfstype=squashfs ro quiet panic=10 fsck.repair=yes systemd.gpt_auto=no"
@@ -34,25 +35,30 @@ class Partition:
     sha256: str = ""
 
 
-def boot_tree(recipe: Recipe, root: Path, boot: Path) -> None:
-    """Take the kernel out of the base system, and put it where firmware looks."""
+def boot_tree(recipe: Recipe, root: Path, boot: Path, version: str) -> None:
+    """Put the kernel where firmware looks, and where an update of the base system finds it.
+
+    Args:
+        version: of the base system.
+    """
     (kernel,) = (root / "boot").glob("vmlinuz-*")
     (initrd,) = (root / "boot").glob("initrd.img-*")
+    kept = root / INSIDE
+    kept.mkdir(parents=True)
+    for name, path in zip(KERNEL, (kernel, initrd), strict=True):
+        shutil.copy2(path, kept / name)
+    (kept / "options").write_text(f"{KERNEL_OPTIONS}\n")
     loader = f"usr/lib/systemd/boot/efi/systemd-boot{recipe.loader}.efi"
     for source, target in (
         (root / loader, f"EFI/BOOT/BOOT{recipe.loader.upper()}.EFI"),
-        (kernel, "menshen-base-a/vmlinuz"),
-        (initrd, "menshen-base-a/initrd"),
+        *((kept / name, f"menshen-base-a/{name}") for name in KERNEL),
     ):
         (boot / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, boot / target)
     entries = boot / "loader/entries"
     entries.mkdir(parents=True)
     (boot / "loader/loader.conf").write_text("timeout 0\neditor no\ndefault menshen-base-*\n")
-    (entries / "menshen-base-a.conf").write_text(
-        "title menshen base a\nlinux /menshen-base-a/vmlinuz\ninitrd /menshen-base-a/initrd\n"
-        f"options root=PARTLABEL=menshen-base-a {KERNEL_OPTIONS}\n"
-    )
+    (entries / "menshen-base-a.conf").write_text(entry_text("a", 1, version, KERNEL_OPTIONS))
 
 
 def squashed(root: Path, target: Path, built_utc: int) -> None:

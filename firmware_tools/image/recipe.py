@@ -76,6 +76,11 @@ class Recipe:
         except (ValueError, KeyError, TypeError) as fault:
             raise ImageFault(f"{path} does not say what a recipe says: {fault}") from fault
 
+    @property
+    def family(self) -> str:
+        """Base systems of one family may take each other's place: the same machine, the same Python for the slots."""
+        return f"menshen-{self.suite}-{self.arch}"
+
     def sources(self, mirror: str | None = None) -> list[str]:
         """Lines for sources.list.
 

@@ -29,15 +29,18 @@ case $kind in
     kiosk)
         [ -f "$guard" ] || { echo "install: found no guard at $guard; give its path as the third word" >&2; exit 1; }
         into 644 /usr/lib/systemd/system "$here"/*.service "$here"/*.timer "$here"/*.path "$here"/*.target
-        into 755 /usr/lib/menshen "$guard"
+        into 755 /usr/lib/menshen "$guard" "$(dirname "$guard")/bases.py"
+        mkdir -p "$root/usr/sbin"
+        ln -sf ../lib/menshen/bases.py "$root/usr/sbin/menshen-base"
         into 644 /usr/lib/sysusers.d "$here/sysusers.d/menshen.conf"
         into 644 /usr/lib/tmpfiles.d "$here/tmpfiles.d/menshen.conf"
-        into 644 /usr/lib/udev/rules.d "$here/udev/60-menshen.rules"
+        into 644 /usr/lib/udev/rules.d "$here/udev/60-menshen.rules" "$here/udev/70-menshen-stick.rules"
         into 644 /usr/lib/sysctl.d "$here/sysctl.d/60-menshen.conf"
         for part in system journald logind zram-generator; do
             into 644 "/usr/lib/systemd/$part.conf.d" "$here/$part.conf.d/menshen.conf"
         done
         on_at_boot menshen-kiosk.target
+        on_at_boot menshen-guard-base.service
         # The first screen is menshen-console's, and nobody logs in at any other.
         for unit in getty@tty1.service autovt@.service; do
             ln -sf /dev/null "$root/etc/systemd/system/$unit"

@@ -21,7 +21,9 @@ menshen-sync.service               15  the network
 menshen-console.service            15  the kernel's word on addresses
 menshen-guard-adopt.service        13  root: the link, and units of a slot
 menshen-guard-begin.service        13  the same
+menshen-guard-stick.service        13  root: is heard by RAUC and systemd
 menshen-guard-watch.service        13  the same
+menshen-guard-base.service         13  root: entries on the boot partition, a restart
 menshen-guard-retry.service        13  root: to be heard by systemd
 menshen-update-fetch.service       15  the network
 menshen-update-install.service     15  root: builds slots, reads what the gate's users read
@@ -40,14 +42,14 @@ TABLE
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 # verify wants to see the programs, and a gate's slots and an office's environment are not on this machine.
-for program in menshen-agent menshen-firmware menshen-office menshen-provision guard.py; do
+for program in menshen-agent menshen-firmware menshen-office menshen-provision guard.py bases.py; do
     printf '#!/bin/sh\n' >"$place/$program"
     chmod +x "$place/$program"
 done
 find "$units" -maxdepth 2 \( -name '*.service' -o -name '*.timer' -o -name '*.path' -o -name '*.target' \) | while read -r unit; do
     sed -e "s#/var/lib/menshen/slots/current/venv/bin/\(menshen-[a-z]*\)#$place/\1#" \
         -e "s#/opt/menshen/venv/bin/\(menshen-office\)#$place/\1#" \
-        -e "s#/usr/lib/menshen/\(guard\.py\)#$place/\1#" "$unit" >"$place/${unit##*/}"
+        -e "s#/usr/lib/menshen/\([a-z]*\.py\)#$place/\1#" "$unit" >"$place/${unit##*/}"
 done
 
 fault=0

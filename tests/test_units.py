@@ -112,9 +112,9 @@ def test_a_kiosk_runs_from_the_slot_the_guard_from_the_base_system(name):
     lines = [line for key, lines in unit(name).items() if key.startswith("Exec") for line in lines]
     for line in lines:
         assert re.match(
-            rf"({SLOT}menshen-[a-z]+|/usr/lib/menshen/guard\.py|/usr/bin/(systemctl|sleep)) ", line
+            rf"({SLOT}menshen-[a-z]+|/usr/lib/menshen/(guard|bases)\.py|/usr/bin/(systemctl|sleep)) ", line
         ), line
-    assert any("/usr/lib/menshen/guard.py" in line for line in lines) is name.startswith("menshen-guard")
+    assert any("/usr/lib/menshen/" in line for line in lines) is name.startswith("menshen-guard")
 
 
 def test_the_path_of_the_slot_stands_in_the_guide_and_the_one_before_it_nowhere():
@@ -133,6 +133,8 @@ def test_the_target_names_all_that_runs_by_itself(target):
     for name in wanted:
         assert (folder / name).is_file(), name
     started = wanted | {
+        "menshen-guard-base.service",  # by itself: whatever target a release brings
+        "menshen-guard-stick.service",  # by udev
         "menshen-guard-begin.service",  # by the gate
         "menshen-guard-watch.service",  # by the gate
         "menshen-safe.service",  # by the guard
@@ -324,13 +326,28 @@ def test_users_and_directories_are_made_as_the_units_expect(tmp_path):
         assert found.st_gid == (int(groups[group][2]) if group else 0), path
 
 
+def test_a_sticks_name_is_asked_for_after_udev_has_read_it():
+    """By 60-persistent-storage.rules; rules are read in the order of their names."""
+    (rule,) = (SYSTEMD / "udev").glob("*stick.rules")
+    assert rule.name > "60-persistent-storage.rules"
+    named = re.search(r'SYSTEMD_WANTS}\+="(.+?)"', rule.read_text())
+    assert named
+    assert (SYSTEMD / named[1]).is_file()
+    label = re.search(r'ID_FS_LABEL}=="(.+?)"', rule.read_text())
+    assert label
+    image = SYSTEMD.parent / "firmware_tools/image/debian/files/etc/fstab"
+    assert f"LABEL={label[1]} " in image.read_text()
+    assert len(label[1]) <= 11, "FAT has no longer ones"
+
+
 def test_an_image_gets_what_the_units_want_and_starts_one_target(tmp_path):
     subprocess.run([SYSTEMD / "install.sh", "kiosk", tmp_path], check=True, timeout=60)
     installed = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not path.is_dir()}
     assert {f"usr/lib/systemd/system/{name}.service" for name in KIOSK} <= installed
     assert os.access(tmp_path / "usr/lib/menshen/guard.py", os.X_OK)
+    assert os.access(tmp_path / "usr/sbin/menshen-base", os.X_OK)
     wants = tmp_path / "etc/systemd/system/multi-user.target.wants"
-    assert [path.name for path in wants.iterdir()] == ["menshen-kiosk.target"]
+    assert {path.name for path in wants.iterdir()} == {"menshen-kiosk.target", "menshen-guard-base.service"}
     assert (tmp_path / "etc/systemd/system/getty@tty1.service").readlink() == Path("/dev/null")
     assert "RuntimeWatchdogSec=14s" in (tmp_path / "usr/lib/systemd/system.conf.d/menshen.conf").read_text()
     ran = subprocess.run(

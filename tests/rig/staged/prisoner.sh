@@ -13,6 +13,7 @@ program "$root/opt/menshen/venv/bin/menshen-office" \
     "exec $python /opt/rig/src/tests/rig/prisoner.py office \"\$@\""
 printf 'SERVE=--port 8080\nINGEST=--broker here\nMIRROR=--broker here\nBACKUP=/var/backups\n' >"$root/etc/menshen-office/office.env"
 program "$root/usr/lib/menshen/guard.py" "exec $python /opt/rig/src/tests/rig/prisoner.py guard \"\$@\""
+program "$root/usr/lib/menshen/bases.py" "exec $python /opt/rig/src/tests/rig/prisoner.py guard \"\$([ \"\$1\" = stick ] && echo stick || echo base)\""
 
 touch "$root/etc/menshen/gate.toml"
 echo secret >"$root/etc/menshen/broker.password"

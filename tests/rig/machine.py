@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from firmware_tools.image.carried import Signer
 from tests.rig.hand import Hand, RigFault
 
 HERE: Final = Path(__file__).parent
@@ -30,6 +31,12 @@ def image() -> Path:
     if given := os.environ.get("MENSHEN_RIG_IMAGE"):
         return Path(given)
     return Path(_run(HERE / "image.sh", ROOT).strip())
+
+
+def signer() -> Signer:
+    """Who signs base systems for that image; image.sh makes the key."""
+    folder = ROOT.with_name(f"{ROOT.name}.signer")
+    return Signer(folder / "certificate.pem", folder / "key.pem")
 
 
 def build() -> Path:

@@ -52,9 +52,13 @@ class Computer(Hand):
     Args:
         folder: keeps the disk, the firmware's memory and the console.
         image: copied to a disk of MEMORY_BYTES.
+        sticks: memory sticks for its USB ports; see plug_in.
+        watchdog: whether it has one; without it a slow start is a slow start, where starts are counted.
     """
 
-    def __init__(self, folder: Path, image: Path) -> None:
+    def __init__(
+        self, folder: Path, image: Path, sticks: tuple[Path, ...] = (), *, watchdog: bool = True
+    ) -> None:
         self.folder = folder
         self.card = folder / "card.img"
         self.boot_s = 0.0
@@ -66,6 +70,12 @@ class Computer(Hand):
         os.truncate(self.card, MEMORY_BYTES)
         shutil.copy(_FIRMWARE / "OVMF_VARS_4M.fd", folder / "firmware.vars")
         self._strings = _strings(folder)
+        self._watchdog = ["-device", "i6300esb"] if watchdog else []
+        self._sticks = ["-device", "qemu-xhci"]
+        for stick in sticks:
+            self._sticks += [
+                "-blockdev", f"driver=raw,node-name={stick.stem},read-only=on,file.driver=file,file.filename={stick}",
+            ]  # fmt: skip
 
     @property
     def console(self) -> str:
@@ -89,18 +99,18 @@ class Computer(Hand):
                     "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_FIRMWARE}/OVMF_CODE_4M.fd",
                     "-drive", f"if=pflash,unit=1,format=raw,file={self.folder}/firmware.vars",
                     "-drive", f"if=none,id=card,format=raw,discard=unmap,file={self.card}", "-device", "virtio-blk-pci,drive=card",
-                    "-device", "VGA", "-device", "i6300esb", "-action", "watchdog=reset",
+                    "-device", "VGA", "-action", "watchdog=reset",
                     "-chardev", "stdio,id=console", "-device", "isa-serial,chardev=console",
                     "-chardev", f"socket,id=hand,fd={theirs.fileno()}", "-device", "virtio-serial-pci",
                     "-device", "virtserialport,chardev=hand,name=rig",
                     "-chardev", f"socket,id=monitor,fd={its.fileno()}", "-mon", "chardev=monitor,mode=control",
-                    *self._strings,
+                    *self._watchdog, *self._sticks, *self._strings,
                 ],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, pass_fds=[theirs.fileno(), its.fileno()],
             )  # fmt: skip
         self._wire, self._held = hand, b""
         self._monitor, self._said = monitor, b""
-        monitor.sendall(b'{"execute": "qmp_capabilities"}\n')
+        self._tell("qmp_capabilities")
         try:
             self.comes_up()
         except RigFault:
@@ -155,6 +165,14 @@ class Computer(Hand):
                 )
             self._said += self._monitor.recv(65536)
 
+    def plug_in(self, stick: str) -> None:
+        """Put a stick into a USB port, until the power is cut.
+
+        Args:
+            stick: its file's name without the ending.
+        """
+        self._tell("device_add", driver="usb-storage", drive=stick)
+
     def cut(self) -> None:
         """Cut the power; safe to call twice."""
         process, self._process = self._process, None
@@ -172,6 +190,11 @@ class Computer(Hand):
         (folder / "console").write_text(self.console)
         with contextlib.suppress(RigFault):
             (folder / "messages").write_text(self.run("journalctl", "-b", "--no-pager").out)
+
+    def _tell(self, command: str, **arguments: str) -> None:
+        """A word to the computer itself; what it answers is passed over by happens()."""
+        assert self._monitor is not None
+        self._monitor.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
 
 
 def _strings(folder: Path) -> list[str]:

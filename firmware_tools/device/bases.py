@@ -202,6 +202,7 @@ class Entries:
             raise BaseFault(f"found no entry of base {name} on the boot partition; install it again")
         self._step("the entry is renamed")
         entry.path.rename(self._folder / to)
+        _flush(self._folder / to)
         _flush(self._folder)
 
 
@@ -486,11 +487,17 @@ def _write(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+    _flush(path)
     _flush(path.parent)
 
 
-def _flush(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def _flush(path: Path) -> None:
+    """Bring a file or a directory to the disk.
+
+    After a renaming both: on FAT a file's length and place are in its directory's entry, and the new entry has none
+    until the file itself is flushed (linux, fs/fat/namei_vfat.c, vfat_rename).
+    """
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
